@@ -1,0 +1,56 @@
+"""The failures that handlers and adapters raise; outcomes of single items are values, not these."""
+
+from enum import IntEnum
+
+
+class CommandError(Exception):
+    """The whole command (or collection) fails with a Status of its own enumeration.
+
+    `retry` tells whether the same request may succeed later.
+    """
+
+    def __init__(self, status: IntEnum | int, reason: str = "", *, retry: bool = False) -> None:
+        super().__init__(f"{status!r} {reason}".strip())
+        self.status = status
+        self.reason = reason
+        self.retry = retry
+
+
+class Unavailable(Exception):
+    """Something that the server depends on cannot be reached now; asking again later may work."""
+
+
+class StoreUnavailable(Unavailable):
+    """The mail store or the state store cannot be reached (common Status 111, HTTP 503 before 14.0)."""
+
+
+class DirectoryUnavailable(Unavailable):
+    """The directory cannot be reached or did not answer in time."""
+
+
+class StoreFull(Exception):
+    """The disk is full or the user's quota is used up; nothing was stored (Status 113, HTTP 507 before 14.0)."""
+
+
+class StaleSyncKey(Exception):
+    """The presented SyncKey is not one that the server still holds state for."""
+
+
+class StaleToken(Exception):
+    """The store no longer knows what changed since a Token: the client has to start anew."""
+
+
+class NoSuchFolder(Exception):
+    """The folder does not exist (any more) for this user."""
+
+
+class NoSuchItem(Exception):
+    """The item does not exist (any more) in this collection."""
+
+
+class FolderExists(Exception):
+    """A folder of that name is there already below the same parent."""
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message names the file and the key and says what would be right."""
