@@ -12,7 +12,7 @@ the size of the input and not with what the input claims about itself.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -42,7 +42,8 @@ _IN_PLACE_FROM = 16_384
 
 _Piece: TypeAlias = str | memoryview
 _Tags: TypeAlias = tuple[Tag | None, ...]
-_NUL = re.compile(b"\0")
+_NUL = b"\0"
+_ANY_NUL = re.compile(_NUL)
 _TEXT_TOKENS = frozenset((STR_I, STR_T, ENTITY, OPAQUE))
 
 
@@ -72,29 +73,24 @@ def decode(octets: Buffer, limits: Limits = _DEFAULT_LIMITS) -> Element:
     return _Reader(octets, limits).document()
 
 
-def _finder(octets: Buffer) -> Callable[[int], int]:
-    """A function that gives the place of the next NUL at or after a place, or -1."""
+def _scannable(octets: Buffer) -> bytes | bytearray:
+    """The octets in a form that can be searched: what a memoryview is of, or a copy where it is of a part only."""
     if not isinstance(octets, memoryview):
-        return lambda start: octets.find(0, start)
-
-    def find(start: int) -> int:
-        match = _NUL.search(octets, start)
-        return match.start() if match else -1
-
-    return find
+        return octets
+    whole = octets.obj
+    if isinstance(whole, (bytes, bytearray)) and len(whole) == octets.nbytes and octets.c_contiguous:
+        return whole
+    return bytes(octets)
 
 
 class _Reader:
     """One reading of one document; the hot loop is `_read`, all that is rare stands in methods of its own."""
 
-    __slots__ = ("_find", "_limits", "_octets", "_stack", "_table", "_table_text", "_view")
+    __slots__ = ("_limits", "_octets", "_stack", "_table", "_table_text", "_view")
 
     def __init__(self, octets: Buffer, limits: Limits) -> None:
-        if isinstance(octets, memoryview):
-            octets = octets.cast("B")
-        self._octets = octets
-        self._view = memoryview(octets)
-        self._find = _finder(octets)
+        self._octets = _scannable(octets)
+        self._view = memoryview(self._octets)
         self._limits = limits
         self._table = b""
         self._table_text = 0
@@ -140,8 +136,9 @@ class _Reader:
 
     def _read(self, element: Element, position: int, tags: _Tags) -> int:
         """Read the content of the root `element`, whose tag ends before `position`; gives the offset behind it."""
-        octets, find, stack = self._octets, self._find, self._stack
-        max_elements, count = self._limits.max_elements, 1
+        octets, stack = self._octets, self._stack
+        find, new = octets.find, Element.__new__
+        max_elements, max_depth, count = self._limits.max_elements, self._limits.max_depth, 1
         children: list[Element] = []
         pieces: list[_Piece] = []
         while True:
@@ -160,22 +157,22 @@ class _Reader:
                 else:
                     position, tags, cost = self._other(byte, position, tags, pieces)
                     count += cost
-            elif byte < CONTENT:
-                children.append(Element(tag))
-                count += 1
-            elif octets[position] == STR_I and octets[(end := find(position + 1)) + 1] == END and end > 0:
-                # The usual leaf, in one step. Without a NUL `end` is -1 and octets[0] the version, which can equal END.
-                children.append(Element(tag, str(octets[position + 1 : end], "utf-8", "surrogateescape") or None))
-                position = end + 2
-                count += 1
             else:
-                stack.append((element, children, pieces))
-                element = Element(tag)
-                children.append(element)
-                children, pieces = [], []
                 count += 1
-                if len(stack) >= self._limits.max_depth:
-                    raise self._too_deep()
+                child = new(Element)  # Element(tag), spelled out: the call of __init__ costs as much as all the rest
+                child.tag = tag
+                children.append(child)
+                if byte < CONTENT:
+                    child.content = None
+                elif octets[position] == STR_I and octets[(end := find(_NUL, position + 1)) + 1] == END and end > 0:
+                    # The usual leaf in one step. With no NUL, `end` is -1 and octets[0] the version, which can be END.
+                    child.content = octets[position + 1 : end].decode("utf-8", "surrogateescape") or None
+                    position = end + 2
+                else:
+                    stack.append((element, children, pieces))
+                    element, children, pieces = child, [], []
+                    if len(stack) >= max_depth:
+                        raise self._too_deep()
             if count > max_elements:
                 raise LimitExceeded(self._path(element), f"more than {max_elements} elements")
 
@@ -240,10 +237,10 @@ class _Reader:
     def _piece(self, token: int, position: int) -> tuple[_Piece, int]:
         """Read one run of content, whose token ends before `position`; gives the offset behind it, too."""
         if token == STR_I:
-            end = self._find(position)
+            end = self._octets.find(_NUL, position)
             if end < 0:
                 raise MalformedWbxml("", f"the text at offset {position} has no end")
-            return str(self._octets[position:end], "utf-8", "surrogateescape"), end + 1
+            return self._octets[position:end].decode("utf-8", "surrogateescape"), end + 1
         number, position = self._multi_byte(position)
         if token == OPAQUE:
             return self._slice(position, number, "opaque content"), position + number
@@ -254,7 +251,7 @@ class _Reader:
         return chr(number), position
 
     def _table_entry(self, start: int) -> str:
-        end = self._table.find(0, start)
+        end = self._table.find(_NUL, start)
         if end < 0:
             raise MalformedWbxml("", f"nothing in the string table at {start}")
         self._table_text += end - start
@@ -380,7 +377,7 @@ class _Writer:
         inline = isinstance(content, Inline)
         self._run.append(bytes((STR_I,)) if inline else bytes((OPAQUE,)) + _multi_byte(size))
         if isinstance(octets, (bytes, bytearray, memoryview)):
-            if inline and _NUL.search(octets):
+            if inline and _ANY_NUL.search(octets):
                 raise ValueError("inline octets cannot hold a NUL")
             if size < _IN_PLACE_FROM:
                 self._run.append(bytes(octets))
