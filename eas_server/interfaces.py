@@ -81,16 +81,14 @@ class MailStore(Protocol):
         user: UserId,
         collection: CollectionId,
         *,
-        below: Position | None,
-        not_before: int | None,
+        below: Position,
+        not_before: int,
         limit: int,
     ) -> Sequence[Entry]:
-        """Items at positions below `below` (None: from the newest), received at or after `not_before`, newest first."""
+        """Items at positions below `below` (TOP: from the newest), received at or after `not_before`, newest first."""
         ...
 
-    async def count(
-        self, user: UserId, collection: CollectionId, *, below: Position | None, not_before: int | None
-    ) -> int:
+    async def count(self, user: UserId, collection: CollectionId, *, below: Position, not_before: int) -> int:
         """How many items `page` would give without a limit."""
         ...
 

@@ -17,7 +17,7 @@ SyncKey = NewType("SyncKey", str)
 Token = NewType("Token", int)
 """A collection's change counter: grows with each change of the collection or of anything in it."""
 Revision = NewType("Revision", int)
-"""The Token of the change that made an item what it is. The sync engine only compares for equality."""
+"""The Token of the change that made an item what it is: not above a Token of the collection read later."""
 
 ROOT = CollectionId("0")
 INITIAL_KEY = SyncKey("0")

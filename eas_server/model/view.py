@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from eas_server.model.ids import ItemId, Revision, SyncKey, Token
 
@@ -75,24 +75,32 @@ class Position(NamedTuple):
     id: int
 
 
+NO_LIMIT: Final = -(2**62)
+"""The instant before all others, in seconds since 1970: a filter that lets everything through."""
+TOP: Final = Position(2**62, 2**62)
+"""Above every item."""
+BOTTOM: Final = Position(NO_LIMIT, -1)
+"""Below every item."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a client holds under a SyncKey.
 
-    Of each item in `held` it has the revision that was current at `token`, unless `revisions` names another one.
-    All items at or above `low` are in `held`, as far as they were there at `token` and the client was sent them;
-    below `low` nothing was sent. `complete`: nothing remains between `low` and the filter's limit.
+    Of each item in `held` it has the revision that was current at `token`, unless `revisions` names another one; and
+    beside that it has what it wrote itself in the revisions of `own`.
+    Of the items above `low` that the filter lets through, it holds all that were there at `token`.
     """
 
     token: Token
     held: RangeSet = field(default_factory=RangeSet)
     revisions: Mapping[ItemId, Revision] = field(default_factory=dict)
-    low: Position | None = None
-    """None: nothing of the backlog was sent yet."""
-    complete: bool = False
-    """The backlog down to `cutoff` was sent."""
-    cutoff: int | None = None
-    """The filter's limit when the view was made, in seconds since 1970; None: no filter."""
+    own: Mapping[ItemId, tuple[Revision, ...]] = field(default_factory=dict)
+    """Revisions that the client made of items whose earlier changes it has not been sent yet."""
+    low: Position = TOP
+    """How far down the backlog was sent."""
+    floor: int = NO_LIMIT
+    """Nothing that is held was received before this instant, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
