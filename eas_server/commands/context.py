@@ -1,0 +1,93 @@
+"""What a handler is given and what it may answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from eas_server.interfaces import (
+    Accounts,
+    ChangeNotifier,
+    Directory,
+    FolderStore,
+    MailStore,
+    MailSubmission,
+    SearchesMail,
+    StateStore,
+)
+from eas_server.model.device import Device
+from eas_server.model.directory import Account
+from eas_server.model.settings import Settings
+from protocol.elements import Buffer, Octets
+from protocol.errors import MalformedRequest
+from protocol.http import CommandLine, CommandName
+from protocol.versions import ProtocolVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The adapters of this server."""
+
+    folders: FolderStore
+    mail: MailStore
+    search: SearchesMail
+    state: StateStore
+    accounts: Accounts
+    directory: Directory
+    submission: MailSubmission
+    notifier: ChangeNotifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One request, as a handler sees it: who asks, in which version, when, and the ports."""
+
+    ports: Ports
+    settings: Settings
+    account: Account
+    device: Device
+    version: ProtocolVersion
+    line: CommandLine
+    now: datetime
+    request_id: str
+    accept_multipart: bool = False
+    """The client takes a multipart answer to ItemOperations ([MS-ASHTTP] 2.2.1.1.2.3)."""
+    gone: Callable[[], Awaitable[None]]
+    """Returns when the client has closed the connection; only for handlers that wait."""
+    stopping: asyncio.Event
+    """Set when the server stops: whoever waits answers now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that is more than a typed response."""
+
+    response: object | None = None
+    """A declared response; None with no `body`: an empty answer."""
+    body: "Any" = None
+    """Finished octets (`size`, iterable of bytes | Octets) instead of a response."""
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command as the endpoint dispatches it."""
+
+    name: CommandName
+    read: Callable[[Buffer, CommandLine, ProtocolVersion], Any]
+    """Body -> typed request. Raises MalformedRequest. Most are made by `wbxml_reader`."""
+    handle: Callable[[Any, Context], Awaitable[object | Reply | None]]
+    """Typed request -> typed response, a Reply, or None for an empty answer. Raises CommandError, Unavailable,
+    StoreFull; and MalformedRequest where the second stage of reading happens in it."""
+    refuse: Callable[[MalformedRequest, ProtocolVersion], object | None]
+    """The command's own answer to a well-formed document of the wrong shape; None: the common Status says it."""
+    fail: Callable[[int, ProtocolVersion], object | None]
+    """The command's response with nothing but a (common or own) global Status."""
+    gated: bool = True
+    """Whether the policy key is checked before it ([MS-ASPROV] 3.1.5.2)."""
+
+
+__all__ = ["Command", "Context", "Octets", "Ports", "Reply"]

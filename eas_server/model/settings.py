@@ -1,0 +1,67 @@
+"""The settings that decisions depend on: what an administrator may change without a restart. Defaults stand here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """A named policy, [MS-ASPROV] 2.2.2. `settings`: element names of EASProvisionDoc with their values."""
+
+    name: str = "default"
+    strict: bool = False
+    """Devices that never provision are kept out (142, 449), and a device must acknowledge the whole policy."""
+    refresh_hours: int = 0
+    """How long an acknowledged policy stays good; 0: until it changes."""
+    settings: Mapping[str, bool | int | str | tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSettings:
+    """Limits of Sync, Ping and their kin."""
+
+    default_window_size: int = 100
+    """[MS-ASCMD] 2.2.3.199: 100 where the client asks for none."""
+    max_window_size: int = 512
+    window_bytes: int = 8 * 1024 * 1024
+    """The byte budget of one answer; at least one item always goes."""
+    window_seconds: float = 15.0
+    """The time budget of one answer: what is not rendered by then waits for the next."""
+    max_commands: int = 200
+    """Add, Change, Delete and Fetch in one request (MS-ASCMD_R5657)."""
+    max_collections: int = 300
+    """Collections in one Sync (Status 15 beyond it)."""
+    min_heartbeat: int = 60
+    max_heartbeat: int = 3540
+    """Seconds; what Ping answers with Status 5 and Sync with Status 14 where the client asks for more."""
+    max_ping_folders: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientSettings:
+    """Limits of ResolveRecipients and Search."""
+
+    max_recipients: int = 100
+    """`To` elements in one request (MS-ASCMD_R4613)."""
+    max_members: int = 2000
+    """Members of a group that are looked up."""
+    max_results: int = 100
+    mini_certificates: bool = True
+    """Serve the whole certificate as MiniCertificate, since no public form of a smaller one exists."""
+    require_address_match: bool = True
+    """A certificate has to name the recipient's address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a handler may ask for."""
+
+    external_url: str = ""
+    """The URL that clients reach the server by, for Autodiscover: `https://mail.example.com`."""
+    domains: tuple[str, ...] = ()
+    """The local mail domains: unknown users in them are refused, others go to the smart host."""
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    recipients: RecipientSettings = field(default_factory=RecipientSettings)
+    policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})
+    default_policy: str = "default"
+    policy_of_user: Mapping[str, str] = field(default_factory=dict)
