@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -56,7 +56,7 @@ class ParsedCertificate:
     as written; `has_address` compares without regard to case.
     """
 
-    der: bytes
+    der: bytes = field(repr=False)
     sha256: str
     sha1: str
     subject: str

@@ -1,0 +1,131 @@
+"""Which certificate of a recipient is offered, and why the others are not."""
+
+from datetime import UTC, datetime
+from itertools import permutations
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eas_server.pki.certificate import EMAIL_PROTECTION
+from eas_server.pki.lab import Authority, Purpose, issue_person
+from eas_server.pki.select import Candidate, Reason, Selection, Source, select
+from tests.server.pki import declaration, der, key
+
+NOW: datetime = declaration().NOW
+BOB = frozenset({"bob@example.com"})
+LAB = Authority(certificate=der("root"), key=key("root"))
+
+
+def choose(*names: str, addresses: frozenset[str] = BOB, now: datetime = NOW) -> Selection:
+    return select([Candidate(der=der(name)) for name in names], addresses=addresses, now=now)
+
+
+@pytest.mark.requirement("MS-ASCMD_R849")
+def test_only_valid_certificates_count() -> None:
+    found = choose("bob-expired", "bob", "bob-not-yet", "bob-wrong-eku", "bob-wrong-address", "root")
+    assert [certificate.der for certificate in found.chosen] == [der("bob")]
+    assert [refused.reason for refused in found.refused] == [
+        Reason.EXPIRED,
+        Reason.NOT_YET_VALID,
+        Reason.EXTENDED_KEY_USAGE,
+        Reason.ADDRESS,
+        Reason.CA,
+    ]
+
+
+@pytest.mark.requirement("MS-ASCMD_R4303")
+@pytest.mark.parametrize(
+    ("name", "address", "reason"),
+    [
+        ("bob-expired", "bob@example.com", Reason.EXPIRED),
+        ("bob-not-yet", "bob@example.com", Reason.NOT_YET_VALID),
+        ("bob-wrong-eku", "bob@example.com", Reason.EXTENDED_KEY_USAGE),
+        ("bob-wrong-address", "bob@example.com", Reason.ADDRESS),
+        ("bob", "alice@example.com", Reason.ADDRESS),
+        ("erin-signing", "erin@example.com", Reason.KEY_USAGE),
+        ("root", "bob@example.com", Reason.CA),
+    ],
+)
+def test_no_valid_certificate(name: str, address: str, reason: Reason) -> None:
+    found = choose(name, addresses=frozenset({address}))
+    assert found.chosen == ()
+    assert [refused.reason for refused in found.refused] == [reason]
+    assert found.refused[0].certificate is not None
+
+
+@pytest.mark.parametrize(("name", "address"), [("dave", "dave@example.com"), ("erin-encryption", "erin@example.com")])
+def test_ec_and_encryption_only_certificates_are_good(name: str, address: str) -> None:
+    assert len(choose(name, addresses=frozenset({address})).chosen) == 1
+
+
+@pytest.mark.parametrize("purposes", [(), ("2.5.29.37.0",), ("1.3.6.1.5.5.7.3.2", EMAIL_PROTECTION)])
+def test_purposes_that_allow_mail(purposes: tuple[str, ...]) -> None:
+    made = issued(serial=100, extended_key_usage=purposes)
+    assert len(select([Candidate(der=made)], addresses=BOB, now=NOW).chosen) == 1
+
+
+def test_garbage_is_refused_with_its_source_and_the_reason() -> None:
+    candidate = Candidate(der=b"garbage", source=Source.USER_CERTIFICATE)
+    found = select([candidate], addresses=BOB, now=NOW)
+    assert found.chosen == ()
+    (refused,) = found.refused
+    assert (refused.candidate, refused.reason, refused.certificate) == (candidate, Reason.UNPARSABLE, None)
+    assert "not a readable certificate" in refused.detail
+
+
+def test_the_address_need_not_match_where_the_policy_says_so() -> None:
+    candidates = [Candidate(der=der("bob-wrong-address"))]
+    found = select(candidates, addresses=BOB, now=NOW, require_address_match=False)
+    assert len(found.chosen) == 1
+
+
+def test_any_address_of_the_recipient_will_do() -> None:
+    found = choose("bob", "bob-wrong-address", addresses=frozenset({"Bob@Example.com", "robert@example.org"}))
+    assert len(found.chosen) == 2
+
+
+def issued(*, serial: int, not_before: datetime = datetime(2021, 1, 1, tzinfo=UTC), **extra: tuple[str, ...]) -> bytes:
+    return issue_person(
+        LAB,
+        name="Bob Example",
+        addresses=["bob@example.com"],
+        public_key=key("bob").public_key(),
+        purpose=Purpose.BOTH,
+        serial=serial,
+        not_before=not_before,
+        not_after=datetime(2120, 1, 1, tzinfo=UTC),
+        **extra,
+    )
+
+
+OLD, NEW = (issued(serial=year, not_before=datetime(year, 1, 1, tzinfo=UTC)) for year in (2021, 2024))
+TWINS = tuple(issued(serial=serial) for serial in (201, 202, 203))
+
+
+def test_the_newest_comes_first() -> None:
+    for order in permutations([OLD, der("bob"), NEW]):
+        found = select([Candidate(der=value) for value in order], addresses=BOB, now=NOW)
+        assert [certificate.der for certificate in found.chosen] == [NEW, der("bob"), OLD]
+
+
+def test_the_one_that_its_owner_marked_comes_before_newer_ones() -> None:
+    candidates = [Candidate(der=NEW), Candidate(der=OLD), Candidate(der=OLD, preferred=True)]
+    for order in permutations(candidates):
+        found = select(order, addresses=BOB, now=NOW)
+        assert [certificate.der for certificate in found.chosen] == [OLD, NEW]
+
+
+POOL = (OLD, NEW, *TWINS, der("bob"), der("bob-expired"), der("bob-wrong-eku"), der("root"), b"garbage", b"")
+
+
+@given(st.lists(st.sampled_from(POOL), max_size=14), st.randoms(use_true_random=False))
+def test_the_choice_depends_on_neither_order_nor_repetition(values: list[bytes], random: Random) -> None:
+    shuffled = list(values)
+    random.shuffle(shuffled)
+    first = select([Candidate(der=value) for value in values], addresses=BOB, now=NOW)
+    second = select([Candidate(der=value) for value in shuffled], addresses=BOB, now=NOW)
+    assert first.chosen == second.chosen
+    assert {refused.candidate for refused in first.refused} == {refused.candidate for refused in second.refused}
+    assert len(first.chosen) + len(first.refused) == len(set(values))
