@@ -1,0 +1,226 @@
+"""What a client is to be told next, and what it holds afterwards. See the package for the theory."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from eas_server.interfaces import Changes
+from eas_server.model.ids import ItemId, Revision, Token
+from eas_server.model.mail import Entry
+from eas_server.model.view import NO_LIMIT, Position, View
+
+
+class Kind(Enum):
+    """What a step tells the client, [MS-ASCMD] 2.2.3.7, 2.2.3.24, 2.2.3.42, 2.2.3.172."""
+
+    ADD = "Add"
+    CHANGE = "Change"
+    DELETE = "Delete"
+    SOFT_DELETE = "SoftDelete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to tell the client."""
+
+    kind: Kind
+    id: ItemId
+    entry: Entry | None = None
+    """The item as the listing has it; None for Delete and SoftDelete."""
+    known: int = 0
+    """For a Change: the client has what the item was at this revision or Token …"""
+    own: tuple[Revision, ...] = ()
+    """… and what it wrote itself in these revisions."""
+    backlog: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps that lie before a client, as far as they were looked up, in the order to send them."""
+
+    view: View
+    token: Token
+    cutoff: int
+    steps: tuple[Step, ...]
+    exhausted: bool
+    """The backlog that was looked up reaches down to the filter's limit."""
+    backlog_end: Position
+    """How far down the backlog was looked up."""
+
+    def more_after(self, sent: int) -> bool:
+        """Whether something remains once the first `sent` steps are sent (MoreAvailable)."""
+        return sent < len(self.steps) or not self.exhausted
+
+    def after(self, sent: int) -> View:
+        """What the client holds once the first `sent` steps are sent."""
+        done, rest = self.steps[:sent], self.steps[sent:]
+        view = replace(self._absorb(done), low=self._low_after(done, rest))
+        if not any(step.kind is Kind.SOFT_DELETE for step in rest):
+            view = replace(view, floor=self.cutoff)
+        if all(step.backlog for step in rest):
+            view = _settle(view, self.token)
+        return view
+
+    def _low_after(self, done: Sequence[Step], rest: Sequence[Step]) -> Position:
+        low = self.view.low
+        if any(step.kind is Kind.SOFT_DELETE for step in done):
+            # Below the limit some may be held still: the backlog, should the filter widen, skips those.
+            low = max(low, Position(self.cutoff, -1))
+        if not any(step.backlog for step in rest):
+            return min(low, self.backlog_end)
+        sent = [step for step in done if step.backlog]
+        return min(low, _position(sent[-1])) if sent else low
+
+    def _absorb(self, done: Sequence[Step]) -> View:
+        view = self.view
+        revisions = dict(view.revisions)
+        own = dict(view.own)
+        gone = [step.id for step in done if step.entry is None]
+        added = [step.id for step in done if step.kind is Kind.ADD]
+        for step in done:
+            own.pop(step.id, None)
+            if step.entry is None:
+                revisions.pop(step.id, None)
+            else:
+                revisions[step.id] = step.entry.revision
+        held = view.held
+        if added:
+            held = held.plus(added)
+        if gone:
+            held = held.minus(gone)
+        return replace(view, held=held, revisions=revisions, own=own)
+
+
+def _position(step: Step) -> Position:
+    assert step.entry is not None  # noqa: S101 — steps of the backlog are Adds, which have one
+    return Position(step.entry.received, step.entry.id)
+
+
+def _settle(view: View, token: Token) -> View:
+    """All that changed up to `token` was sent: what it names needs no exception any more."""
+    return replace(
+        view,
+        token=token,
+        revisions={item: revision for item, revision in view.revisions.items() if revision > token},
+    )
+
+
+def is_complete(view: View, cutoff: int) -> bool:
+    """Whether the backlog was sent down to `cutoff`, so that only changes can bring anything new."""
+    return view.low <= Position(cutoff, -1)
+
+
+def is_current(view: View, token: Token, cutoff: int) -> bool:
+    """Whether a look at the collection's Token tells that there is nothing to send."""
+    return view.token == token and not view.own and is_complete(view, cutoff) and cutoff <= view.floor
+
+
+def plan(
+    view: View,
+    changes: Changes,
+    *,
+    cutoff: int,
+    backlog: Sequence[Entry],
+    exhausted: bool,
+    expired: Collection[Entry],
+) -> Plan:
+    """Compare what the client holds with what the store tells.
+
+    `changes` since `view.token`; `backlog`: what lies below `view.low`, down to `cutoff` where `exhausted`; `expired`:
+    items received from `view.floor` on and before `cutoff`. Deletions come first, since they free memory on the
+    device, then changes, then new items, newest first.
+    """
+    end = Position(cutoff, -1) if exhausted else Position(backlog[-1].received, backlog[-1].id)
+    fresh: dict[ItemId, Step] = {}
+    changed: list[Step] = []
+    deleted: list[Step] = []
+    for entry in changes.entries:
+        step = _judge(view, entry, cutoff)
+        if step is None:
+            continue
+        if step.kind is Kind.ADD:
+            fresh[entry.id] = step
+        else:
+            (changed if step.kind is Kind.CHANGE else deleted).append(step)
+    soft = [
+        Step(kind=Kind.SOFT_DELETE, id=entry.id)
+        for entry in expired
+        if entry.id in view.held and entry.received < cutoff
+    ]
+    older = [
+        Step(kind=Kind.ADD, id=entry.id, entry=entry, backlog=True)
+        for entry in backlog
+        if entry.id not in view.held and entry.id not in fresh and entry.received >= cutoff
+    ]
+    changed.sort(key=_newest_first)
+    return Plan(
+        view=view,
+        token=changes.token,
+        cutoff=cutoff,
+        steps=(*deleted, *soft, *changed, *sorted(fresh.values(), key=_newest_first), *older),
+        exhausted=exhausted,
+        backlog_end=end,
+    )
+
+
+def _newest_first(step: Step) -> tuple[int, int]:
+    received, number = _position(step)
+    return -received, -number
+
+
+def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
+    """What a change in the store means for this client."""
+    held = entry.id in view.held
+    if not entry.present:
+        return Step(kind=Kind.DELETE, id=entry.id) if held else None
+    if entry.received < cutoff:
+        return None  # the filter hides it; if the client holds it, it is among the expired
+    if not held:
+        # Below `low` it is part of the backlog, which has yet to come.
+        above = Position(entry.received, entry.id) > view.low
+        return Step(kind=Kind.ADD, id=entry.id, entry=entry) if above else None
+    known = view.revisions.get(entry.id)
+    own = view.own.get(entry.id, ())
+    if known == entry.revision:
+        return None
+    return Step(
+        kind=Kind.CHANGE,
+        id=entry.id,
+        entry=entry,
+        known=view.token if known is None else known,
+        own=own,
+    )
+
+
+def absorb_write(view: View, item: ItemId, *, before: Revision, after: Revision) -> View:
+    """The client changed an item that it holds, from revision `before` to `after`: no echo of that.
+
+    Where the client had not been sent `before` yet, its changes are still to come, without what it wrote itself.
+    """
+    known = view.revisions.get(item)
+    current = before <= view.token if known is None else known == before
+    if current and item not in view.own:
+        return replace(view, revisions={**view.revisions, item: after})
+    return replace(view, own={**view.own, item: (*view.own.get(item, ()), after)})
+
+
+def absorb_add(view: View, entry: Entry) -> View:
+    """The client made an item: it holds it."""
+    return replace(
+        view,
+        held=view.held.plus([entry.id]),
+        revisions={**view.revisions, entry.id: entry.revision},
+        floor=min(view.floor, entry.received),
+    )
+
+
+def absorb_delete(view: View, items: Collection[ItemId]) -> View:
+    """The client deleted items, or was told that they are gone."""
+    revisions: Mapping[ItemId, Revision] = {i: r for i, r in view.revisions.items() if i not in items}
+    own = {i: r for i, r in view.own.items() if i not in items}
+    return replace(view, held=view.held.minus(items), revisions=revisions, own=own)
+
+
+def start(token: Token, cutoff: int = NO_LIMIT) -> View:
+    """The view of a client that holds nothing: the answer to key 0."""
+    return View(token=token, floor=cutoff)

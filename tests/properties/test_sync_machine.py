@@ -1,0 +1,197 @@
+"""The sync engine against a store, several writers, and a client that loses replies: the invariants of `sync`."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from eas_server.interfaces import Changes
+from eas_server.model.ids import ItemId, Revision, Token
+from eas_server.model.mail import Entry
+from eas_server.model.view import NO_LIMIT, Position, View
+from eas_server.sync import window
+from eas_server.sync.window import Kind
+
+HOUR = 3600
+
+
+@dataclass
+class Store:
+    """A collection: the simplest thing that keeps the contract of MailStore."""
+
+    token: int = 0
+    items: dict[int, Entry] = field(default_factory=dict)
+    gone: dict[int, Entry] = field(default_factory=dict)
+    last: int = 0
+
+    def add(self, received: int) -> Entry:
+        self.token += 1
+        self.last += 1
+        entry = Entry(id=ItemId(self.last), revision=Revision(self.token), received=received)
+        self.items[self.last] = entry
+        return entry
+
+    def change(self, item: int) -> Revision:
+        self.token += 1
+        self.items[item] = replace(self.items[item], revision=Revision(self.token))
+        return Revision(self.token)
+
+    def delete(self, item: int) -> None:
+        self.token += 1
+        self.gone[item] = replace(self.items.pop(item), present=False, revision=Revision(self.token))
+
+    def changes(self, since: int) -> Changes:
+        found = [e for e in (*self.items.values(), *self.gone.values()) if e.revision > since]
+        return Changes(token=Token(self.token), entries=found)
+
+    def page(self, below: Position, not_before: int, limit: int) -> list[Entry]:
+        found = [e for e in self.items.values() if (e.received, e.id) < below and e.received >= not_before]
+        return sorted(found, key=lambda e: (e.received, e.id), reverse=True)[:limit]
+
+
+def make_plan(store: Store, view: View, cutoff: int, limit: int) -> window.Plan:
+    """What the Sync handler gathers, over the model store."""
+    changes = store.changes(view.token)
+    backlog: list[Entry] = []
+    exhausted, below = False, view.low
+    while not exhausted and sum(e.id not in view.held for e in backlog) < limit:
+        page = store.page(below, cutoff, limit)
+        exhausted = len(page) < limit
+        backlog += page
+        if page:
+            below = Position(page[-1].received, page[-1].id)
+    expired = [e for e in store.items.values() if view.floor <= e.received < cutoff]
+    return window.plan(view, changes, cutoff=cutoff, backlog=backlog, exhausted=exhausted, expired=expired)
+
+
+@dataclass
+class Client:
+    """What a device has under each key that it was given: item -> revision."""
+
+    view: View
+    items: dict[int, int]
+
+
+@settings(max_examples=150, stateful_step_count=40, deadline=None)
+class SyncMachine(RuleBasedStateMachine):
+    """`keys` are all states that the server has handed out; the client may present any it has not outgrown."""
+
+    @initialize(count=st.integers(0, 12), hours=st.lists(st.integers(0, 20), min_size=12, max_size=12))
+    def begin(self, count: int, hours: list[int]) -> None:
+        self.store = Store()
+        for n in range(count):
+            self.store.add(hours[n] * HOUR)
+        self.cutoff = NO_LIMIT
+        self.client = Client(window.start(Token(self.store.token)), {})
+
+    @rule(hour=st.integers(0, 20))
+    def someone_adds(self, hour: int) -> None:
+        self.store.add(hour * HOUR)
+
+    @rule(pick=st.integers(0, 10**6))
+    def someone_changes(self, pick: int) -> None:
+        if self.store.items:
+            self.store.change(sorted(self.store.items)[pick % len(self.store.items)])
+
+    @rule(pick=st.integers(0, 10**6))
+    def someone_deletes(self, pick: int) -> None:
+        if self.store.items:
+            self.store.delete(sorted(self.store.items)[pick % len(self.store.items)])
+
+    @rule(hour=st.one_of(st.just(NO_LIMIT // HOUR), st.integers(0, 20)))
+    def filter_moves(self, hour: int) -> None:
+        self.cutoff = hour * HOUR
+
+    @rule(size=st.integers(1, 5), lost=st.booleans())
+    def sync(self, size: int, lost: bool) -> None:
+        answered = self.ask(size)
+        if not lost:
+            self.client = answered
+
+    @rule(pick=st.integers(0, 10**6), size=st.integers(0, 5), lost=st.booleans())
+    def client_changes(self, pick: int, size: int, lost: bool) -> None:
+        present = sorted(set(self.client.items) & set(self.store.items))
+        if not present:
+            return
+        item = ItemId(present[pick % len(present)])
+        before = self.store.items[item].revision
+        after = self.store.change(item)
+        view = window.absorb_write(self.client.view, item, before=before, after=after)
+        answered = self.ask(size, view=view, wrote=(item, before, after))
+        if not lost:
+            self.client = answered
+
+    @rule(pick=st.integers(0, 10**6))
+    def client_deletes(self, pick: int) -> None:
+        present = sorted(set(self.client.items) & set(self.store.items))
+        if present:
+            item = ItemId(present[pick % len(present)])
+            self.store.delete(item)
+            self.client.items.pop(item)
+            self.client.view = window.absorb_delete(self.client.view, [item])
+
+    @rule(hour=st.integers(0, 20))
+    def client_adds(self, hour: int) -> None:
+        entry = self.store.add(hour * HOUR)
+        self.client.items[entry.id] = entry.revision
+        self.client.view = window.absorb_add(self.client.view, entry)
+
+    def ask(self, size: int, view: View | None = None, wrote: tuple[ItemId, int, int] | None = None) -> Client:
+        view = view or self.client.view
+        items = dict(self.client.items)
+        plan = make_plan(self.store, view, self.cutoff, size + 1)
+        for step in plan.steps[:size]:
+            if step.kind is Kind.ADD:
+                assert step.id not in items
+                assert step.entry is not None
+                items[step.id] = step.entry.revision
+            elif step.kind is Kind.CHANGE:
+                assert step.id in items
+                assert step.entry is not None
+                if wrote and step.id == wrote[0]:
+                    # No echo: only what the client had not been sent before its own write may come back.
+                    assert items[step.id] != wrote[1]
+                    assert wrote[2] in step.own
+                items[step.id] = step.entry.revision
+            else:
+                assert step.id in items
+                del items[step.id]
+        if (
+            wrote
+            and wrote[0] in items
+            and wrote[0] not in {s.id for s in plan.steps if s.kind is Kind.CHANGE}
+            and not view.own.get(wrote[0])
+        ):
+            items[wrote[0]] = wrote[2]
+        after = plan.after(min(size, len(plan.steps)))
+        rest = make_plan(self.store, after, self.cutoff, 1000)
+        assert plan.more_after(min(size, len(plan.steps))) == bool(rest.steps)
+        return Client(after, items)
+
+    @invariant()
+    def the_view_is_what_the_client_holds(self) -> None:
+        if hasattr(self, "client"):
+            assert set(self.client.view.held) == set(self.client.items)
+
+    @invariant()
+    def asking_on_converges(self) -> None:
+        if not hasattr(self, "client"):
+            return
+        client = self.client
+        saved = self.client
+        for _ in range(200):
+            plan = make_plan(self.store, self.client.view, self.cutoff, 4)
+            if not plan.steps:
+                break
+            self.client = self.ask(3)
+        final, self.client = self.client, saved
+        expected = {e.id: e.revision for e in self.store.items.values() if e.received >= self.cutoff}
+        assert final.items == expected
+        assert client is saved
+        settled = make_plan(self.store, final.view, self.cutoff, 4).after(0)
+        assert window.is_current(settled, Token(self.store.token), self.cutoff)
+
+
+TestSync = pytest.mark.requirement("MS-ASCMD_R3967")(SyncMachine.TestCase)
