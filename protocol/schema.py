@@ -21,8 +21,8 @@ gives the form of the value; `X | None` with default None means that the element
 | `Empty` in a union | the empty element: EMPTY differs from absent (None) |
 
 Reading skips elements that the declaration does not know (a newer client must not fail) and raises MalformedXml with
-the path for missing, repeated or ill-formed ones. Writing leaves out what the protocol version does not have: by the code
-pages, or by `since` and `until` where the class documents are narrower.
+the path for missing, repeated or ill-formed ones. Writing leaves out what the protocol version does not have: by the
+code pages, or by `since` and `until` where the class documents are narrower.
 """
 
 import base64

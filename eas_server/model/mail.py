@@ -225,7 +225,7 @@ class StateChange:
     """Which fields of ItemState to set; KEEP leaves one alone."""
 
     read: bool | Keep = KEEP
-    flag: Flag | None | Keep = KEEP
+    flag: Flag | Keep | None = KEEP
     categories: tuple[str, ...] | Keep = KEEP
     verb: Verb | Keep = KEEP
     verb_time: datetime | Keep = KEEP
