@@ -1,17 +1,18 @@
-"""The data types of Exchange ActiveSync: dates, time zones, base64, e-mail addresses.
+"""The data types of Exchange ActiveSync: dates, time zones, base64, addresses, ids of meetings and conversations.
 
-Source: [MS-ASDTYPE] 2.3 to 2.7. The moment and all randomness come in as arguments. Ids of meetings and conversations
-are in `protocol.identifiers`. What cannot be read raises ValueError (MS-ASDTYPE_R95: whoever reads the element decides
+Source: [MS-ASDTYPE] 2.3 to 2.7, [MS-ASEMAIL] 2.2.2.37, [MS-ASCON] 2.2.2.4. The moment and all randomness come in as
+arguments. What cannot be read raises ValueError (MS-ASDTYPE_R95: whoever reads the element decides
 what that means).
 """
 
 import base64
 import binascii
+import hashlib
 import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from protocol.errors import quote
@@ -282,3 +283,165 @@ def _unquoted(text: str) -> str:
     if bare.startswith('"'):
         bare = bare[1:].removesuffix('"')
     return _ESCAPED.sub(r"\1", bare).strip()
+
+
+_CLASS_ID = bytes.fromhex("040000008200E00074C5B7101A82E008")
+_INSTANCE = slice(16, 20)
+_COUNT = slice(36, 40)
+_VCAL_MARK = b"vCal-Uid\1\0\0\0"
+_VCAL_AT = 40
+_VCAL_UID_AT = _VCAL_AT + len(_VCAL_MARK)
+_VCAL_LEAST = _VCAL_UID_AT + 1
+_OUTLOOK_UID = re.compile(r"(?:[0-9A-Fa-f]{2}){40,}")
+
+
+def uid_of_global_obj_id(text: str) -> str:
+    """The UID of the calendar item that a GlobalObjId (base64) names, [MS-ASEMAIL] 3.1.4.7.
+
+    That is the UID inside a vCal id (R29, R30), else the octets of the id in hexadecimal, the date of the instance
+    cleared (R28). Raises ValueError.
+    """
+    octets = decode_base64(text)
+    if not octets:
+        raise ValueError("an empty GlobalObjId")
+    count = int.from_bytes(octets[_COUNT], "little")
+    overhead = len(_VCAL_MARK) + 1
+    if (
+        len(octets) >= _VCAL_LEAST  # MS-ASEMAIL_R1009
+        and octets[_VCAL_AT:].startswith(_VCAL_MARK[:8])  # MS-ASEMAIL_R26
+        and overhead <= count <= len(octets) - _VCAL_AT  # MS-ASEMAIL_R27
+    ):
+        return octets[_VCAL_UID_AT : _VCAL_UID_AT + count - overhead].decode("utf-8", "replace")
+    instance = octets[_INSTANCE]
+    return (octets[: _INSTANCE.start] + bytes(len(instance)) + octets[_INSTANCE.stop :]).hex().upper()
+
+
+def global_obj_id(uid: str, *, instance: date | None = None) -> str:
+    """The GlobalObjId, in base64, of the calendar item with `uid` ([MS-ASEMAIL] 2.2.2.37): the inverse of the above.
+
+    `instance` is the day of one occurrence of a series.
+    """
+    day = instance.year.to_bytes(2, "big") + bytes((instance.month, instance.day)) if instance else bytes(4)
+    if _OUTLOOK_UID.fullmatch(uid) and bytes.fromhex(uid).startswith(_CLASS_ID):
+        octets = bytes.fromhex(uid)
+        return encode_base64(octets[: _INSTANCE.start] + day + octets[_INSTANCE.stop :])
+    content = _VCAL_MARK + uid.encode("utf-8", "replace") + b"\0"
+    now_and_reserved = bytes(_COUNT.start - _INSTANCE.stop)
+    return encode_base64(_CLASS_ID + day + now_and_reserved + len(content).to_bytes(4, "little") + content)
+
+
+_FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+_TICKS = 10
+"""FILETIME ticks, of 100 nanoseconds, in a microsecond."""
+CONVERSATION_ID_SIZE = 16
+_STAMP_SIZE = 5
+_THREAD_HEADER_SIZE = 1 + _STAMP_SIZE + CONVERSATION_ID_SIZE
+_EPOCH_MARK = 0x01
+"""The first octet of every FILETIME from 1829 to 2057, and of PidTagConversationIndex."""
+_STAMP_SHIFT = 16
+"""The bits of a FILETIME that the header leaves out at its low end."""
+_NEAR = 1 << 49
+_NEAR_SHIFT, _FAR_SHIFT = 18, 23
+_DELTA_BITS = 31
+_RANDOM_BITS = 4
+
+
+def filetime(moment: datetime) -> int:
+    """The aware `moment` as a FILETIME: ticks of 100 nanoseconds since 1601."""
+    return (_in_utc(moment) - _FILETIME_EPOCH) // timedelta(microseconds=1) * _TICKS
+
+
+def from_filetime(ticks: int) -> datetime:
+    """The moment of a FILETIME, cut to microseconds. Raises ValueError beyond the year 9999."""
+    try:
+        return _FILETIME_EPOCH + timedelta(microseconds=ticks // _TICKS)
+    except OverflowError:
+        raise ValueError(f"{ticks} is no FILETIME") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationIndex:
+    """The value of email2:ConversationIndex, [MS-ASCON] 2.2.2.4: when a conversation began, and its replies.
+
+    `header` is five octets of the FILETIME of the beginning (its second to sixth, big-endian: MS-ASCON_R309);
+    `levels` has five octets for each reply or forwarding. The Thread-Index header of a message holds the same with the
+    id of the conversation in between: `from_thread_index`.
+    """
+
+    header: bytes
+    levels: tuple[bytes, ...] = ()
+
+    @classmethod
+    def begin(cls, moment: datetime) -> "ConversationIndex":
+        """The index of the first message of a conversation, sent at `moment` (1829 to 2057: else the years wrap)."""
+        return cls((filetime(moment) >> _STAMP_SHIFT & (1 << 8 * _STAMP_SIZE) - 1).to_bytes(_STAMP_SIZE, "big"))
+
+    @classmethod
+    def parse(cls, octets: bytes) -> "ConversationIndex":
+        """Read the value of the element. Raises ValueError unless it is a row of one or more five-octet fields."""
+        if not octets or len(octets) % _STAMP_SIZE:
+            raise ValueError(f"a ConversationIndex of {len(octets)} octets")
+        fields = [octets[at : at + _STAMP_SIZE] for at in range(0, len(octets), _STAMP_SIZE)]
+        return cls(fields[0], tuple(fields[1:]))
+
+    @classmethod
+    def from_thread_index(cls, octets: bytes) -> tuple["ConversationIndex", bytes]:
+        """Read a Thread-Index (base64 decoded; PidTagConversationIndex): the index, and the ConversationId.
+
+        Raises ValueError.
+        """
+        if len(octets) < _THREAD_HEADER_SIZE or octets[0] != _EPOCH_MARK:
+            raise ValueError("no Thread-Index")
+        index = cls.parse(octets[1 : 1 + _STAMP_SIZE] + octets[_THREAD_HEADER_SIZE:])
+        return index, octets[1 + _STAMP_SIZE : _THREAD_HEADER_SIZE]
+
+    def to_thread_index(self, conversation_id: bytes) -> bytes:
+        """The octets of the Thread-Index header, to be written in base64. `conversation_id` has 16 octets."""
+        if len(conversation_id) != CONVERSATION_ID_SIZE:
+            raise ValueError(f"a ConversationId of {len(conversation_id)} octets")
+        return bytes((_EPOCH_MARK,)) + self.header + conversation_id + b"".join(self.levels)
+
+    @property
+    def octets(self) -> bytes:
+        """The value of the element."""
+        return self.header + b"".join(self.levels)
+
+    @property
+    def began(self) -> datetime:
+        """When the conversation began, to 6.6 milliseconds."""
+        return from_filetime(self._ticks)
+
+    @property
+    def replied(self) -> tuple[datetime, ...]:
+        """When each reply was made: to 26 milliseconds within 21 months of the beginning, to 0.9 seconds later."""
+        times = []
+        for level in self.levels:
+            delta = int.from_bytes(level[:4], "big")
+            is_far = delta >> _DELTA_BITS
+            ticks = (delta & (1 << _DELTA_BITS) - 1) << (_FAR_SHIFT if is_far else _NEAR_SHIFT)
+            times.append(from_filetime(self._ticks + ticks))
+        return tuple(times)
+
+    def reply(self, moment: datetime, *, random: int) -> "ConversationIndex":
+        """The index of an answer to (or forwarding of) this message, sent at `moment` (MS-ASCON_R86).
+
+        `random` is any number; its low 4 bits keep answers apart that are made at one time.
+        """
+        distance = max(0, filetime(moment) - self._ticks)
+        is_far = distance >= _NEAR
+        delta = distance >> (_FAR_SHIFT if is_far else _NEAR_SHIFT) & (1 << _DELTA_BITS) - 1
+        word = (is_far << _DELTA_BITS | delta).to_bytes(4, "big")
+        tail = (random & (1 << _RANDOM_BITS) - 1) << _RANDOM_BITS  # the low half, the level, is always 0
+        return ConversationIndex(self.header, (*self.levels, word + bytes((tail,))))
+
+    @property
+    def _ticks(self) -> int:
+        return (_EPOCH_MARK << 8 * _STAMP_SIZE | int.from_bytes(self.header, "big")) << _STAMP_SHIFT
+
+
+def conversation_id(seed: str) -> bytes:
+    """A ConversationId (16 octets) for a conversation that has none, the same for the same seed.
+
+    The seed is what its messages share: the Message-ID at its root, or the topic.
+    """
+    return hashlib.sha256(seed.encode("utf-8", "surrogateescape")).digest()[:CONVERSATION_ID_SIZE]

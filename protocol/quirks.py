@@ -1,0 +1,104 @@
+"""What clients do beside the protocol documents, and this implementation lets pass: one named entry each.
+
+Code that tolerates an oddity names its entry; the entry names a fixture (a path under `fixtures/`) or None where a
+test says it in a few octets of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FORESEEN = "none on record"
+"""The client of a tolerance that nobody was seen to need yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """A tolerated oddity: its name, the client that was seen doing it, what it does and how it is taken."""
+
+    name: str
+    client: str
+    note: str
+    fixture: str | None = None
+
+
+EMPTY_SUPPORTED = Quirk(
+    name="EMPTY_SUPPORTED",
+    client="LG mail",
+    note="The first Sync has an empty Supported element. It counts as absent: nothing is ghosted.",
+)
+BASE64_QUERY_DEVICE_ID_ASCII = Quirk(
+    name="BASE64_QUERY_DEVICE_ID_ASCII",
+    client="Nine",
+    note="The device id of the base64 query is text, not a GUID. It is taken as it is, so that the plain form names "
+    "the same device; only octets that are not printable become hexadecimal.",
+)
+BASE64_QUERY_ALPHABET = Quirk(
+    name="BASE64_QUERY_ALPHABET",
+    client=FORESEEN,
+    note="The base64 query comes percent-encoded, without padding, in the URL-safe alphabet, or with spaces for plus "
+    "signs. All are read.",
+)
+DEVICE_ID_PUNCTUATION = Quirk(
+    name="DEVICE_ID_PUNCTUATION",
+    client=FORESEEN,
+    note="The device id has dots, hyphens or underscores, which the grammar (MS-ASHTTP_R98) lacks. They pass.",
+)
+QUERY_WITHOUT_USER = Quirk(
+    name="QUERY_WITHOUT_USER",
+    client=FORESEEN,
+    note="The plain query has no User. The name that signed in counts anyhow.",
+)
+LATIN1_CREDENTIALS = Quirk(
+    name="LATIN1_CREDENTIALS",
+    client="Outlook for Windows",
+    note="Basic credentials are in ISO-8859-1. They are tried in UTF-8 first, then so.",
+)
+UNKNOWN_PAGE_SKIPPED = Quirk(
+    name="UNKNOWN_PAGE_SKIPPED",
+    client="Hotmail and Outlook.com",
+    note="WBXML has elements of a code page that no document names (0xFE). They are skipped with what they hold.",
+)
+VALIDATE_DEVICE_ID = Quirk(
+    name="VALIDATE_DEVICE_ID",
+    client="Android mail of old",
+    note="While the account is set up the device id is `validate`. Such a device is answered but not remembered.",
+)
+PING_BEFORE_SYNC = Quirk(
+    name="PING_BEFORE_SYNC",
+    client="iOS Mail",
+    note="Ping names folders that were never synchronized. They are watched for nothing, silently.",
+)
+CERTIFICATE_OUTSIDE_CONTAINER = Quirk(
+    name="CERTIFICATE_OUTSIDE_CONTAINER",
+    client="go-activesync",
+    note="ValidateCert has Certificate right under its root, as OPAQUE octets of DER. It counts as in Certificates.",
+)
+INVALID_TIME_ZONE = Quirk(
+    name="INVALID_TIME_ZONE",
+    client="iOS Calendar",
+    note="The TimeZone blob has the wrong size, or is no base64. What is there is read; the rest is zero: UTC.",
+)
+MIXED_DATE_FORMS = Quirk(
+    name="MIXED_DATE_FORMS",
+    client=FORESEEN,
+    note="A date comes in the compact form where the dashed one belongs, or vice versa. Both are read anywhere.",
+)
+
+QUIRKS: Mapping[str, Quirk] = {
+    quirk.name: quirk
+    for quirk in (
+        EMPTY_SUPPORTED,
+        BASE64_QUERY_DEVICE_ID_ASCII,
+        BASE64_QUERY_ALPHABET,
+        DEVICE_ID_PUNCTUATION,
+        QUERY_WITHOUT_USER,
+        LATIN1_CREDENTIALS,
+        UNKNOWN_PAGE_SKIPPED,
+        VALIDATE_DEVICE_ID,
+        PING_BEFORE_SYNC,
+        CERTIFICATE_OUTSIDE_CONTAINER,
+        INVALID_TIME_ZONE,
+        MIXED_DATE_FORMS,
+    )
+}
+"""All quirks by name."""
