@@ -320,9 +320,9 @@ def encode(root: Element) -> Segments:
     """Write a WBXML document: version 1.3, UTF-8, no string table.
 
     Text goes as STR_I (NUL, which it cannot hold, is left out), `Opaque` as OPAQUE, `Inline` as the octets of a STR_I;
-    None, "" and an empty list as an empty element. Octets that are not in memory are passed on by reference; so are
-    buffers of 16 KiB and more. Raises ValueError for an `Inline` buffer that holds a NUL: the reader would take what
-    follows for tokens.
+    None, "", an empty list and an empty `Inline` go as an empty element. Octets that are not in memory are passed on
+    by reference, and so are buffers of 16 KiB and more. Raises ValueError for an `Inline` buffer that holds a NUL: the
+    reader would take what follows for tokens.
     """
     writer = _Writer()
     writer.write(root)
@@ -362,20 +362,22 @@ class _Writer:
                     siblings = iter(content)
                     break
                 else:
-                    run.append(_START[tag.token])
-                    self._write_octets(content)
+                    self._write_octets(tag.token, content)
             else:
                 if not stack:
                     return
                 run.append(_END)
                 siblings = stack.pop()
 
-    def _write_octets(self, content: Opaque | Inline) -> None:
-        """Write octets and the end of their element."""
+    def _write_octets(self, token: int, content: Opaque | Inline) -> None:
+        """Write an element of octets."""
         octets = content.octets
         size = size_of(octets)
         inline = isinstance(content, Inline)
-        self._run.append(bytes((STR_I,)) if inline else bytes((OPAQUE,)) + _multi_byte(size))
+        if inline and size == 0:
+            self._run.append(_EMPTY[token])
+            return
+        self._run.append(_START_TEXT[token] if inline else _START[token] + bytes((OPAQUE,)) + _multi_byte(size))
         if isinstance(octets, (bytes, bytearray, memoryview)):
             if inline and _ANY_NUL.search(octets):
                 raise ValueError("inline octets cannot hold a NUL")
