@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from protocol.errors import quote
@@ -125,6 +125,7 @@ class SystemTime(NamedTuple):
 NO_CHANGE = SystemTime()
 _WEEK = 7
 _LAST_WEEK = 5
+_MINUTES_A_DAY = 24 * 60
 _NAME_SIZE = 64
 _BLOB = struct.Struct(f"<i{_NAME_SIZE}s8Hi{_NAME_SIZE}s8Hi")
 
@@ -202,11 +203,20 @@ class TimeZone:
         return encode_base64(octets)
 
     def utc_offset(self, moment: datetime) -> timedelta:
-        """How far local time is ahead of UTC at the aware `moment`."""
-        bias = self.bias + (self.daylight_bias if self._is_daylight(_in_utc(moment)) else self.standard_bias)
-        return timedelta(minutes=-bias)
+        """How far local time is ahead of UTC at the aware `moment`: less than a day.
+
+        Zero where the biases make a day or more, which no clock on earth is off.
+        """
+        utc = _in_utc(moment)
+        standard, daylight = self.bias + self.standard_bias, self.bias + self.daylight_bias
+        if abs(standard) >= _MINUTES_A_DAY:
+            return timedelta()
+        is_daylight = abs(daylight) < _MINUTES_A_DAY and self._is_daylight(utc)
+        return timedelta(minutes=-(daylight if is_daylight else standard))
 
     def _is_daylight(self, utc: datetime) -> bool:
+        if not MINYEAR < utc.year < MAXYEAR:  # local time must stay within the calendar
+            return False
         standard = utc.replace(tzinfo=None) - timedelta(minutes=self.bias + self.standard_bias)
         begins, ends = self.daylight_date.occurrence(standard.year), self.standard_date.occurrence(standard.year)
         if begins is None or ends is None:
