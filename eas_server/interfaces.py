@@ -60,6 +60,14 @@ class Changes:
     entries: Sequence[Entry]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The Revisions of an item before and after a change."""
+
+    before: Revision
+    after: Revision
+
+
 class MailStore(Protocol):
     """A user's items.
 
@@ -100,10 +108,10 @@ class MailStore(Protocol):
         """Store a message. Raises StoreFull, and then nothing was stored."""
         ...
 
-    async def change(self, user: UserId, collection: CollectionId, item: ItemId, change: StateChange) -> Revision:
-        """Change an item's state. Without effect where it has that state already: the Revision stays as it was.
+    async def change(self, user: UserId, collection: CollectionId, item: ItemId, change: StateChange) -> Written:
+        """Change an item's state; tells the Revisions right before and after, read in the same transaction.
 
-        Raises NoSuchItem.
+        Without effect where the item has that state already: both are the same then. Raises NoSuchItem.
         """
         ...
 
@@ -302,6 +310,12 @@ class StateStore(Protocol):
         """
         ...
 
+    async def amend(self, user: UserId, device: DeviceId, collection: CollectionId, state: CollectionState) -> None:
+        """Replace what is stored under `state.key`, which stays the same: new Options, a view that tells the same in
+        fewer words. Without effect when the key is no longer there; need not be durable at once.
+        """
+        ...
+
     async def forget_collection(self, user: UserId, device: DeviceId, collection: CollectionId) -> None:
         """Drop all keys of a collection."""
         ...
@@ -363,4 +377,5 @@ __all__ = [
     "Submission",
     "Submitted",
     "Subscription",
+    "Written",
 ]

@@ -18,7 +18,7 @@ gives the form of the value; `X | None` with default None means that the element
 | a declared class | a child element |
 | `tuple[X, ...]` | the element repeated; with `item=` one container and the items in it (absent: None, empty: `()`) |
 | `tuple[A | B, ...]` of declared classes | an ordered mixture, told apart by tag |
-| `Empty` in a union | the empty element: EMPTY differs from absent (None) |
+| `Empty`, alone or in a union | the empty element: EMPTY differs from absent (None) |
 
 Reading skips elements that the declaration does not know (a newer client must not fail) and raises MalformedXml with
 the path for missing, repeated or ill-formed ones. Writing leaves out what the protocol version does not have: by the
@@ -340,6 +340,8 @@ def _codec(kinds: list[Any], declared: _Declared) -> tuple[Load, Dump]:
     rest = [k for k in kinds if k is not Empty]
     if any(k in (Opaque, Inline) for k in rest):
         return _load_content, lambda value, _: value
+    if not rest:
+        return lambda _: EMPTY, lambda _, __: None
     read, write = _codec_of(rest[0], declared)
     if not allows_empty:
         return read, write
