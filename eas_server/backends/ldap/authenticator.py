@@ -1,0 +1,113 @@
+"""Sign-in by LDAP bind."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from eas_server.backends.ldap import filters
+from eas_server.backends.ldap.connection import LdapConnection, Scope
+from eas_server.backends.ldap.pool import LdapPool
+from eas_server.backends.ldap.settings import LdapSettings
+from eas_server.interfaces import Accounts, Authenticator
+from eas_server.model.directory import Account
+
+MAX_NAME: Final = 256
+"""Longer names are refused unseen."""
+_AMBIGUOUS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A name as it was typed, and the user part of it."""
+
+    typed: str
+    user: str
+
+
+def parse_login(name: str, settings: LdapSettings) -> Login | None:
+    """`user`, `user@domain` or `DOMAIN\\user`; None for what cannot be a user, or is of a domain that is not ours."""
+    if len(name) > MAX_NAME or "\0" in name:
+        return None
+    domain, backslash, user = name.partition("\\")
+    typed = user if backslash else name
+    if not backslash:
+        user, _, domain = name.partition("@")
+    allowed = {each.casefold() for each in settings.domains}
+    if not user.strip() or (domain and allowed and domain.casefold() not in allowed):
+        return None
+    return Login(typed.strip(), user.strip())
+
+
+class LdapAuthenticator:
+    """An Authenticator that binds as the user.
+
+    The mailbox follows from `account_attribute` of the user's entry, never from what was typed: one person's password
+    cannot open the mailbox of another one. None is also the answer for a user without a local mailbox.
+    Nothing is remembered between calls.
+    """
+
+    def __init__(self, pool: LdapPool, accounts: Accounts) -> None:
+        self._pool = pool
+        self._accounts = accounts
+        self._settings = pool.settings
+        self._layout = pool.settings.effective_layout()
+
+    async def authenticate(self, name: str, password: str) -> Account | None:
+        """See Authenticator. An empty password is refused without asking the directory."""
+        if not password or "\0" in password:
+            return None
+        login = parse_login(name, self._settings)
+        names = await self._sign_in(login, password.encode("utf-8", "replace").decode()) if login else None
+        if names is None:
+            return None
+        for each in names:
+            if (account := await self._accounts.by_address(each)) is not None:
+                return account
+        return None
+
+    async def _sign_in(self, login: Login, password: str) -> tuple[str, ...] | None:
+        """The names of the local mailbox, best first; None for a refusal."""
+        if self._settings.sign_in == "search":
+            return await self._search_then_bind(login, password)
+        if self._settings.sign_in == "template":
+            dn = self._settings.user_dn_template.replace("{user}", filters.escape_dn_value(login.user))
+            return await self._pool.sign_in(dn, password, lambda connection: self._own_names(connection, dn))
+        principal = login.typed if "@" in login.typed else f"{login.user}@{self._settings.upn_domain}"
+        return await self._pool.sign_in(
+            principal, password, lambda connection: self._found_names(connection, login, principal)
+        )
+
+    async def _search_then_bind(self, login: Login, password: str) -> tuple[str, ...] | None:
+        found = await self._pool.run(lambda connection: self._candidates(connection, login))
+        if len(found) != 1:
+            # Nobody, or more than one: ask for a name that does not exist, to take as long as for a wrong password.
+            nobody = f"cn={secrets.token_hex(8)},{self._settings.base_dn}"
+            await self._pool.sign_in(nobody, password, lambda _connection: None)
+            return None
+        dn, names = found[0]
+        return await self._pool.sign_in(dn, password, lambda _connection: names)
+
+    def _candidates(self, connection: LdapConnection, login: Login) -> list[tuple[str, tuple[str, ...]]]:
+        wanted = filters.both(
+            self._layout.person_filter,
+            filters.equals(self._layout.login_attributes, (login.typed, login.user)),
+        )
+        found = connection.search(wanted, (self._settings.account_attribute,), limit=_AMBIGUOUS)
+        return [(raw.dn, raw.texts((self._settings.account_attribute,))) for raw in found.entries]
+
+    def _own_names(self, connection: LdapConnection, dn: str) -> tuple[str, ...]:
+        attribute = self._settings.account_attribute
+        found = connection.search(self._layout.person_filter, (attribute,), base=dn, scope=Scope.ENTRY)
+        return tuple(name for raw in found.entries for name in raw.texts((attribute,)))
+
+    def _found_names(self, connection: LdapConnection, login: Login, principal: str) -> tuple[str, ...]:
+        attribute = self._settings.account_attribute
+        wanted = filters.both(
+            self._layout.person_filter,
+            filters.equals(self._layout.login_attributes, (principal, login.user)),
+        )
+        found = connection.search(wanted, (attribute,), limit=_AMBIGUOUS)
+        return found.entries[0].texts((attribute,)) if len(found.entries) == 1 else ()
+
+
+_: type[Authenticator] = LdapAuthenticator
