@@ -21,7 +21,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "wbxml"
 LIMITS = Limits(max_depth=16, max_elements=5_000)
 WORDS = (
     HEADER, b"\x00\x00", b"\x00\x11", b"\x00\xfe", b"\x01", b"\x01\x01", b"\x02\x41", b"\x03x\0", b"\x45",
-    b"\x4b\x03\xff\0\x01",    b"\x83\x00", b"\xc3\x01y", b"\xc3\x8f\xff\xff\xff\x7f", b"\x04", b"\x43", b"\xff",
+    b"\x4b\x03\xff\0\x01", b"\x83\x00", b"\xc3\x01y", b"\xc3\x8f\xff\xff\xff\x7f", b"\x04", b"\x43", b"\xff",
 )  # fmt: skip
 BATCH = 500
 ROUNDS = 6

@@ -5,7 +5,8 @@
 What the reader accepts goes beyond what the protocol uses ([MS-ASWBXML] R656): WBXML 1.1 to 1.3, string tables,
 entities, and text in several runs are read too. Processing instructions, attributes, literals and extensions have no
 meaning in the protocol and are refused. A tag that is on no known page, or not on its page, is skipped with all its
-content, so that a newer client is understood as far as it can be; only an unknown root is an error.
+content, so that a newer client is understood as far as it can be (quirk UNKNOWN_PAGE_SKIPPED); only an unknown root is
+an error.
 
 Whatever the octets are, the reader either gives a tree or raises `MalformedRequest`, in time and memory that grow with
 the size of the input and not with what the input claims about itself.
@@ -394,9 +395,8 @@ class _Writer:
         self._parts.append(octets)
 
     def _flush(self) -> None:
-        if self._run:
-            self._parts.append(b"".join(self._run))
-            self._run.clear()
+        self._parts.append(b"".join(self._run))
+        self._run.clear()
 
 
 def _text(text: str) -> bytes:
