@@ -107,7 +107,7 @@ def test_garbage_has_a_uid_or_none(text):
         return
 
 
-years = st.datetimes(datetime(1829, 1, 1), datetime(2056, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- bounds
+years = st.datetimes(datetime(1830, 1, 1), datetime(2056, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- bounds
 
 
 @given(years, st.lists(st.tuples(st.timedeltas(timedelta(), timedelta(days=9000)), st.integers(0)), max_size=4))

@@ -238,6 +238,11 @@ class TestTimeZone:
             == timedelta()
         )
 
+    def test_no_offset_is_a_day_or_more(self):
+        assert TimeZone(bias=1440).utc_offset(NOON) == TimeZone(bias=2**31 - 1).utc_offset(NOON) == timedelta()
+        assert TimeZone(bias=-60, daylight_bias=-(2**31)).utc_offset(NOON) == ONE_HOUR
+        assert BERLIN.utc_offset(datetime(9999, 7, 1, tzinfo=UTC)) == ONE_HOUR
+
     def test_changes_of_one_year(self):
         change = SystemTime(year=2003, month=4, day=6, hour=2)
         assert change.occurrence(2003) == datetime(2003, 4, 6, 2)  # noqa: DTZ001 -- local

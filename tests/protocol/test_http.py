@@ -324,6 +324,7 @@ class TestBase64Query:
             CommandLine(command="Dance", version=V14_1),
             CommandLine(command="Sync", version=V14_1, device_id="é"),
             CommandLine(command="Sync", version=V14_1, user="a" * 256),
+            CommandLine(command="Sync", version=V14_1, device_type="a" * 256),
             CommandLine(command="Sync", version=V14_1, policy_key=2**32),
             CommandLine(command="Sync", version=V14_1, locale=-1),
         ],
@@ -331,6 +332,21 @@ class TestBase64Query:
     def test_what_the_form_cannot_carry(self, line):
         with pytest.raises(ValueError, match=r"."):
             build_base64_query(line)
+
+    @pytest.mark.requirement("MS-ASHTTP_R22", "MS-ASHTTP_R42", "MS-ASHTTP_R46")
+    def test_writing_parameters(self):
+        line = CommandLine(
+            command="SendMail",
+            version=V12_1,
+            policy_key=5,
+            device_id="d",
+            device_type="t",
+            save_in_sent=True,
+            collection_id="7",
+            locale=0x0409,
+        )
+        octets = base64.b64decode(build_base64_query(line), validate=True)
+        assert octets == b"\x79\x01\x09\x04\x01d\x04\x05\0\0\0\x01t\x01\x017\x07\x01\x01"
 
 
 class TestDevice:
