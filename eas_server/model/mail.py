@@ -85,6 +85,8 @@ class TextPart:
     """A codec name that Python knows."""
     size: int
     """The size of the decoded text in octets of UTF-8 (EstimatedDataSize)."""
+    wrapped: bool = False
+    """The octets are an opaque-signed CMS message, and the text is a part of what it carries."""
 
 
 class AttachmentMethod(IntEnum):
@@ -157,6 +159,8 @@ class MessageIndex:
     conversation_id: bytes = b""
     """16 octets that all messages of a conversation share."""
     receipt_requested: bool = False
+    has_nul: bool = False
+    """Whether there is a NUL octet, which no inline string can carry."""
     broken: str = ""
     """Why the message could not be read as MIME, "" where it could. Such a message is shown as plain text."""
 
