@@ -13,7 +13,7 @@ from protocol.versions import ProtocolVersion
 
 
 class Tag(NamedTuple):
-    """A tag of a code page, [MS-ASWBXML] 2.1.2.1. Two tags are equal when page and token are."""
+    """A tag of a code page, [MS-ASWBXML] 2.1.2.1. `codepages` holds the only one of each: identity is equality."""
 
     page: int
     """The code page, 0 to 25."""
@@ -25,6 +25,10 @@ class Tag(NamedTuple):
     """The tag name: `SyncKey`."""
     versions: frozenset[ProtocolVersion]
     """The protocol versions that have the tag."""
+
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
 
     def __str__(self) -> str:
         return f"{self.namespace}:{self.name}"
@@ -140,7 +144,7 @@ class Element:
         ours, theirs = [self], [other]
         while ours:
             a, b = ours.pop(), theirs.pop()
-            if a.tag[:2] != b.tag[:2] or len(a.children) != len(b.children):
+            if a.tag is not b.tag or len(a.children) != len(b.children):
                 return False
             if not a.children and a.octets != b.octets:
                 return False

@@ -22,7 +22,7 @@ gives the form of the value; `X | None` with default None means that the element
 
 Reading skips elements that the declaration does not know (a newer client must not fail) and raises MalformedXml with
 the path for missing, repeated or ill-formed ones. Writing leaves out what the protocol version does not have: by the
-code pages, or by `since` and `until` where the class documents are narrower.
+code pages, unless `since` or `until` say what the documents of the command or class say otherwise.
 """
 
 import base64
@@ -179,8 +179,8 @@ class _Field:
     default: Any
 
     def in_version(self, version: ProtocolVersion) -> bool:
-        if (self.since and version < self.since) or (self.until and version > self.until):
-            return False
+        if self.since or self.until:
+            return (self.since or version) <= version <= (self.until or version)
         return any(version in tag.versions for tag in self.tags)
 
 
