@@ -53,7 +53,8 @@ class ParsedCertificate:
     `key_bits` is None for keys other than RSA and EC. `key_usage` and `extended_key_usage` (dotted OIDs) are None
     where the extension is absent: then the key is not restricted. `emails` holds the rfc822Name alternative names
     and the emailAddress attributes of the subject, in that order, with the domain in lower case and the local part
-    as written; `has_address` compares without regard to case.
+    as written; `has_address` compares without regard to case. Internationalised local parts (SmtpUTF8Mailbox, RFC 8398)
+    are not read.
     """
 
     der: bytes = field(repr=False)

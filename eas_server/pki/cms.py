@@ -1,11 +1,13 @@
 """What SignedData and EnvelopedData share (RFC 5652): naming certificates, plain object identifiers, the error."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from asn1crypto import cms, core, parser
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 
+from eas_server.pki.certificate import CACHED_CERTIFICATES
 from eas_server.pki.hostile import declared
 
 SEQUENCE = 0x30
@@ -39,6 +41,7 @@ class Reference:
         return (self.issuer, self.serial) == (named.issuer, named.serial)
 
 
+@lru_cache(maxsize=CACHED_CERTIFICATES)
 def reference_to(certificate: bytes) -> Reference:
     """All the ways to name this certificate. Raises CmsError where it is none."""
     with declared(CmsError, "not a certificate"):

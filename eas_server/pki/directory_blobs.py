@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from eas_server.pki.certificate import CertificateError, ParsedCertificate, parse_cached
 from eas_server.pki.cms import CmsError, Reference, is_content_info
@@ -23,6 +24,9 @@ MAX_BLOB_BYTES = 256 * 1024
 
 MAX_CERTIFICATES = 64
 """Taken out of one value; the rest is ignored."""
+
+CACHED_VALUES = 1024
+"""Values of userSMIMECertificate remembered with what was found in them: taking one apart costs a millisecond."""
 
 MAX_WRAPPINGS = 3
 """Layers of PEM and base64 taken off: clients send base64 of base64, and base64 of PEM."""
@@ -46,7 +50,7 @@ def certificates_of(user_certificate: Sequence[bytes], user_smime_certificate: S
     A value in which no certificate can be found becomes a candidate as it is, so that `select` refuses it as
     UNPARSABLE and the log shows it.
     """
-    candidates = [candidate for value in user_smime_certificate for candidate in _smime_candidates(value)]
+    candidates = [candidate for value in user_smime_certificate for candidate in _remembered(value)]
     candidates += [Candidate(der=value, source=Source.USER_CERTIFICATE) for value in user_certificate]
     return candidates
 
@@ -87,6 +91,11 @@ def build_user_smime_certificate(
         signing_time=now,
         encryption_certificate=encryption_certificate or certificate,
     )
+
+
+@lru_cache(maxsize=CACHED_VALUES)
+def _remembered(value: bytes) -> tuple[Candidate, ...]:
+    return tuple(_smime_candidates(value))
 
 
 def _smime_candidates(value: bytes) -> list[Candidate]:

@@ -127,12 +127,6 @@ def open_enveloped_data(blob: bytes, *, certificate: bytes, key: PrivateKey) -> 
         return _open_cbc(encrypted, content_key)
 
 
-def envelope_kind(blob: bytes) -> str:
-    """ENVELOPED, AUTH_ENVELOPED, or asn1crypto's name of another content type. Raises CmsError."""
-    with declared(CmsError, "not CMS"):
-        return str(cms.ContentInfo.load(blob)["content_type"].native)
-
-
 def _plain_enveloped(
     content: bytes, key: bytes, cipher: ContentCipher, infos: list[cms.RecipientInfo], iv: bytes
 ) -> bytes:

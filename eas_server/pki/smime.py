@@ -182,11 +182,9 @@ def _signed(
 
 
 def _boundary(content: bytes, signature: bytes) -> bytes:
-    """A delimiter that `content` does not hold: from a digest of both, so that no randomness is needed."""
-    seed = hashlib.sha256(content + signature).hexdigest()
-    while (boundary := b"----smime-" + seed[:_BOUNDARY_DIGITS].encode()) in content:
-        seed = hashlib.sha256(seed.encode()).hexdigest()
-    return boundary
+    """A delimiter from a digest of both: nobody can write a content that holds it, and it needs no randomness."""
+    digest = hashlib.sha256(content + signature).hexdigest()
+    return b"----smime-" + digest[:_BOUNDARY_DIGITS].encode()
 
 
 def _binary_part(content_type: bytes, smime_type: bytes, name: bytes, der: bytes) -> bytes:

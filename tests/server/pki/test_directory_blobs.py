@@ -4,12 +4,13 @@ import base64
 import struct
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from eas_server.pki import directory_blobs
+from eas_server.pki.cms import tlv
 from eas_server.pki.directory_blobs import BlobError, build_user_smime_certificate, certificates_in, certificates_of
 from eas_server.pki.lab import to_pem
 from eas_server.pki.select import Candidate, Reason, Source, select
@@ -59,17 +60,26 @@ def test_degenerate_signed_data_gives_all_but_authorities() -> None:
     assert {candidate.der for candidate in found} == {der("erin-signing"), der("erin-encryption")}
 
 
-def with_attribute(kind: str, value: object) -> bytes:
-    """Erin's SignedData with another signed attribute put in (its signature no longer holds; nobody asks)."""
-    info = cms.ContentInfo.load(
-        build_signed_data(
-            b"", certificate=der("erin-signing"), key=key("erin-signing"), detached=True, chain=[der("erin-encryption")]
-        )
+def with_attribute(kind: str, value: core.Asn1Value) -> bytes:
+    """Erin's SignedData with another signed attribute put in (its signature no longer holds; nobody asks).
+
+    Put together octet by octet, because asn1crypto has one of the forms of the attribute wrong.
+    """
+    built = build_signed_data(
+        b"", certificate=der("erin-signing"), key=key("erin-signing"), detached=True, chain=[der("erin-encryption")]
     )
-    signer = info["content"]["signer_infos"][0]
-    attributes = [*signer["signed_attrs"], cms.CMSAttribute({"type": kind, "values": [value]})]
-    signer["signed_attrs"] = cms.CMSAttributes(attributes)
-    return info.dump(force=True)
+    info = cms.ContentInfo.load(built)
+    signed = info["content"]
+    (signer,) = signed["signer_infos"]
+    added = tlv(0x30, cms.CMSAttributeType(kind).dump(), tlv(0x31, value.dump()))
+    attributes = tlv(0xA0, *(attribute.dump() for attribute in signer["signed_attrs"]), added)
+    fields = [attributes if name == "signed_attrs" else signer[name].dump() for name in SIGNER_FIELDS]
+    signers = tlv(0x31, tlv(0x30, *fields))
+    before = (signed[name].dump() for name in ("version", "digest_algorithms", "encap_content_info", "certificates"))
+    return tlv(0x30, info["content_type"].dump(), tlv(0xA0, tlv(0x30, *before, signers)))
+
+
+SIGNER_FIELDS = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
 
 
 def issuer_and_serial_of(name: str) -> cms.IssuerAndSerialNumber:
@@ -88,6 +98,20 @@ def test_a_mark_by_recipient_key_identifier() -> None:
     preference = cms.SMIMEEncryptionKeyPreference({"recipientKeyId": named})
     value = with_attribute("encrypt_key_pref", preference)
     assert certificates_of([], [value]) == [Candidate(der=der("erin-encryption"), source=SMIME, preferred=True)]
+
+
+def test_a_mark_by_subject_key_identifier() -> None:
+    identifier = asn1_x509.Certificate.load(der("erin-encryption")).key_identifier
+    value = with_attribute("encrypt_key_pref", core.OctetString(identifier, implicit=2))
+    assert certificates_of([], [value]) == [Candidate(der=der("erin-encryption"), source=SMIME, preferred=True)]
+
+
+def test_a_mark_of_a_certificate_that_is_not_there() -> None:
+    value = with_attribute("encrypt_key_pref", core.OctetString(b"another", implicit=2))
+    assert {candidate.der for candidate in certificates_of([], [value])} == {
+        der("erin-signing"),
+        der("erin-encryption"),
+    }
 
 
 def test_exchange_blocks_of_any_tag_that_are_certificates() -> None:
@@ -132,7 +156,7 @@ def test_a_value_without_a_certificate_is_refused_not_lost(value: bytes) -> None
 
 def test_no_more_than_so_many_from_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory_blobs, "MAX_CERTIFICATES", 2)
-    assert len(certificates_of([], [certs_only("bob", "alice", "dave")])) == 2
+    assert len(certificates_of([], [certs_only("bob", "alice", "erin-encryption")])) == 2
     assert len(certificates_in(certs_only("bob", "alice", "dave"))) == 2
 
 

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from eas_server.pki.certificate import KeyUse, parse
 from eas_server.pki.chain import leads_to_root
@@ -104,6 +105,12 @@ def test_pkcs12_there_and_back(legacy: bool) -> None:
     assert key_to_pem(read.key) == key_to_pem(BOB.key)
     with pytest.raises(PrivateKeyError):
         from_pkcs12(pfx, password=b"wrong")
+
+
+def test_pkcs12_without_a_certificate_for_its_key() -> None:
+    pfx = pkcs12.serialize_key_and_certificates(b"Bob", key("bob"), None, None, BestAvailableEncryption(b"secret"))
+    with pytest.raises(PrivateKeyError, match="no certificate"):
+        from_pkcs12(pfx, password=b"secret")
 
 
 def test_keys_there_and_back() -> None:

@@ -5,6 +5,7 @@ from itertools import permutations
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,12 @@ def test_purposes_that_allow_mail(purposes: tuple[str, ...]) -> None:
     assert len(select([Candidate(der=made)], addresses=BOB, now=NOW).chosen) == 1
 
 
+def test_a_key_that_no_client_encrypts_to() -> None:
+    ed25519_key = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    found = select([Candidate(der=issued(serial=300, public_key=ed25519_key))], addresses=BOB, now=NOW)
+    assert [refused.reason for refused in found.refused] == [Reason.KEY_ALGORITHM]
+
+
 def test_garbage_is_refused_with_its_source_and_the_reason() -> None:
     candidate = Candidate(der=b"garbage", source=Source.USER_CERTIFICATE)
     found = select([candidate], addresses=BOB, now=NOW)
@@ -86,18 +93,16 @@ def test_any_address_of_the_recipient_will_do() -> None:
     assert len(found.chosen) == 2
 
 
-def issued(*, serial: int, not_before: datetime = datetime(2021, 1, 1, tzinfo=UTC), **extra: tuple[str, ...]) -> bytes:
-    return issue_person(
-        LAB,
-        name="Bob Example",
-        addresses=["bob@example.com"],
-        public_key=key("bob").public_key(),
-        purpose=Purpose.BOTH,
-        serial=serial,
-        not_before=not_before,
-        not_after=datetime(2120, 1, 1, tzinfo=UTC),
-        **extra,
-    )
+def issued(**changes: object) -> bytes:
+    usual = {
+        "name": "Bob Example",
+        "addresses": ["bob@example.com"],
+        "public_key": key("bob").public_key(),
+        "purpose": Purpose.BOTH,
+        "not_before": datetime(2021, 1, 1, tzinfo=UTC),
+        "not_after": datetime(2120, 1, 1, tzinfo=UTC),
+    }
+    return issue_person(LAB, **(usual | changes))
 
 
 OLD, NEW = (issued(serial=year, not_before=datetime(year, 1, 1, tzinfo=UTC)) for year in (2021, 2024))

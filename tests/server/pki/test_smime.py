@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asn1crypto import algos, cms
+from asn1crypto import algos, cms, core
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from eas_server.pki.enveloped_data import ContentCipher
+from eas_server.pki.enveloped_data import ContentCipher, build_enveloped_data
 from eas_server.pki.mime_entity import split
 from eas_server.pki.signed_data import build_signed_data
 from eas_server.pki.smime import Fault, SmimeError, decrypt, encrypt, sign_detached, sign_opaque, verify
@@ -240,6 +241,99 @@ def test_a_changed_authenticated_envelope_does_not_open() -> None:
         decrypt(opaque(bytes(blob)), key("alice"), der("alice"))
 
 
+def test_an_authenticated_envelope_with_attributes() -> None:
+    attributes = cms.CMSAttributes([{"type": "content_type", "values": ["data"]}])
+    info = cms.ContentInfo.load(
+        build_enveloped_data(b"", recipients=[der("alice")], cipher=ContentCipher.AES_128_GCM, random=bytes)
+    )
+    sealed = AESGCM(bytes(16)).encrypt(bytes(12), CONTENT, attributes.dump())
+    info["content"]["auth_encrypted_content_info"]["encrypted_content"] = sealed[:-16]
+    info["content"]["mac"] = sealed[-16:]
+    info["content"]["auth_attrs"] = attributes
+    assert decrypt(opaque(info.dump(force=True)), key("alice"), der("alice")) == CONTENT
+
+
+def changed_envelope(change: Callable[[cms.EnvelopedData], None]) -> bytes:
+    made = build_enveloped_data(
+        CONTENT, recipients=[der("alice"), der("dave")], cipher=ContentCipher.AES_128_CBC, random=bytes
+    )
+    info = cms.ContentInfo.load(made)
+    change(info["content"])
+    return opaque(info.dump(force=True))
+
+
+def other_cipher(envelope: cms.EnvelopedData) -> None:
+    envelope["encrypted_content_info"]["content_encryption_algorithm"]["algorithm"] = "tripledes_3key"
+
+
+def longer_key(envelope: cms.EnvelopedData) -> None:
+    envelope["encrypted_content_info"]["content_encryption_algorithm"]["algorithm"] = "aes256_cbc"
+
+
+def other_padding(envelope: cms.EnvelopedData) -> None:
+    envelope["encrypted_content_info"]["encrypted_content"] = bytes(32)
+
+
+def other_transport(envelope: cms.EnvelopedData) -> None:
+    by_name(envelope)["ktri"]["key_encryption_algorithm"] = {"algorithm": "aes128_wrap"}
+
+
+def other_agreement(envelope: cms.EnvelopedData) -> None:
+    agreement = by_name(envelope)["kari"]["key_encryption_algorithm"]
+    by_name(envelope)["kari"]["key_encryption_algorithm"] = {
+        "algorithm": "1.2.3.4",
+        "parameters": agreement["parameters"],
+    }
+
+
+def other_wrap(envelope: cms.EnvelopedData) -> None:
+    wrap = cms.KeyEncryptionAlgorithm({"algorithm": "1.2.3.4"})
+    by_name(envelope)["kari"]["key_encryption_algorithm"] = {
+        "algorithm": "1.3.132.1.11.1",
+        "parameters": core.Any.load(wrap.dump()),
+    }
+
+
+def static_originator(envelope: cms.EnvelopedData) -> None:
+    originator = cms.OriginatorIdentifierOrKey({"subject_key_identifier": b"key"})
+    by_name(envelope)["kari"]["originator"] = originator
+
+
+def by_name(envelope: cms.EnvelopedData) -> dict[str, core.Asn1Value]:
+    return {info.name: info.chosen for info in envelope["recipient_infos"]}
+
+
+@pytest.mark.parametrize(
+    ("who", "change", "why"),
+    [
+        ("alice", other_cipher, "cipher tripledes_3key is not supported"),
+        ("alice", longer_key, "cannot be decrypted"),
+        ("alice", other_padding, "cannot be decrypted"),
+        ("alice", other_transport, "key transport aes128_wrap is not supported"),
+        ("dave", other_agreement, "key agreement 1.2.3.4 is not supported"),
+        ("dave", other_wrap, "key wrap 1.2.3.4 is not supported"),
+        ("dave", static_originator, "without an ephemeral key"),
+    ],
+)
+def test_envelopes_that_cannot_be_opened(who: str, change: Callable[[cms.EnvelopedData], None], why: str) -> None:
+    with pytest.raises(SmimeError, match=why):
+        decrypt(changed_envelope(change), key(who), der(who))
+
+
+def test_a_key_transport_that_does_not_decrypt() -> None:
+    def shorten(envelope: cms.EnvelopedData) -> None:
+        by_name(envelope)["ktri"]["encrypted_key"] = bytes(10)
+
+    with pytest.raises(SmimeError, match="cannot be decrypted"):
+        decrypt(changed_envelope(shorten), key("alice"), der("alice"))
+
+
+def test_a_certificate_that_is_none() -> None:
+    for sign in SIGN:
+        with pytest.raises(SmimeError):
+            sign(CONTENT, b"garbage", key("alice"))
+
+
 def test_signed_then_encrypted() -> None:
     signed = sign_detached(CONTENT, der("alice"), key("alice"), now=NOW)
     opened = decrypt(encrypt(signed, [der("bob")]), key("bob"), der("bob"))
@@ -258,6 +352,7 @@ DETACHED = sign_detached(CONTENT, der("alice"), key("alice"))
         b"Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\na\r\n--x--\r\n",
         b"Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--\r\n",
         b"Content-Type: multipart/signed\r\n\r\n--x\r\n",
+        b"Content-Type: multipart/signed; boundary=x\r\n\r\n--x--\r\n\r\na\r\n--x\r\n",
         DETACHED[:-60],
         DETACHED.replace(b"MI", b"IM"),
         opaque(b"garbage"),
