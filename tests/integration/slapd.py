@@ -26,6 +26,11 @@ BASE: Final = "dc=example,dc=com"
 SERVICE_DN: Final = f"cn=eas,{BASE}"
 SERVICE_PASSWORD: Final = "service-secret"
 PEOPLE: Final = Path(__file__).parents[2] / "fixtures" / "directory" / "people.ldif"
+TLS_CONFIG: Final = """\
+TLSCertificateFile {home}/server.pem
+TLSCertificateKeyFile {home}/server.key
+TLSCACertificateFile {home}/ca.pem
+"""
 START_SECONDS: Final = 20
 STOP_SECONDS: Final = 10
 
@@ -37,9 +42,6 @@ include {schemas}/nis.schema
 modulepath {modules}
 moduleload back_mdb
 pidfile {home}/slapd.pid
-TLSCertificateFile {home}/server.pem
-TLSCertificateKeyFile {home}/server.key
-TLSCACertificateFile {home}/ca.pem
 {extra}
 database mdb
 maxsize 67108864
@@ -56,11 +58,14 @@ access to * by users read by anonymous auth
 class Slapd:
     """A slapd that can be stopped and started again on the same ports with the same content."""
 
-    def __init__(self, home: Path, ldif: str, *, extra: str = "") -> None:
+    def __init__(self, home: Path, ldif: str, *, extra: str = "", tls: bool = True) -> None:
         self.home = home
+        self.tls = tls
         (home / "db").mkdir(parents=True)
         self._certificates()
         config = CONFIG.format(schemas=SCHEMAS, modules=MODULES, home=home, base=BASE, extra=extra)
+        if tls:
+            config = TLS_CONFIG.format(home=home) + config
         (home / "slapd.conf").write_text(config)
         (home / "content.ldif").write_text(ldif)
         subprocess.run(
@@ -89,15 +94,16 @@ class Slapd:
         return str(self.home / "other-ca.pem")
 
     def start(self) -> None:
+        listeners = [self.uri, self.tls_uri] if self.tls else [self.uri]
         log = (self.home / "slapd.log").open("ab")
         with log:
             self._running = subprocess.Popen(
-                [SLAPD or "", "-d", "0", "-h", f"{self.uri} {self.tls_uri}", "-f", self.home / "slapd.conf"],
+                [SLAPD or "", "-d", "0", "-h", " ".join(listeners), "-f", self.home / "slapd.conf"],
                 stdout=log,
                 stderr=log,
             )
         deadline = time.monotonic() + START_SECONDS
-        while not (answers(self.port) and answers(self.tls_port)):
+        while not (answers(self.port) and (answers(self.tls_port) or not self.tls)):
             if self._running.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"slapd does not start: {(self.home / 'slapd.log').read_text()}")
@@ -139,11 +145,11 @@ def answers(port: int) -> bool:
     return False
 
 
-def start_slapd(home: Path, ldif: str | None = None, *, extra: str = "") -> Slapd:
+def start_slapd(home: Path, ldif: str | None = None, *, extra: str = "", tls: bool = True) -> Slapd:
     """A running slapd with the entries of an LDIF (the people of the fixtures); whoever starts it stops it."""
     if SLAPD is None or SLAPADD is None or not SCHEMAS.is_dir():
         pytest.skip("slapd is not installed (Debian package slapd)")
-    server = Slapd(home, PEOPLE.read_text(encoding="ascii") if ldif is None else ldif, extra=extra)
+    server = Slapd(home, PEOPLE.read_text(encoding="ascii") if ldif is None else ldif, extra=extra, tls=tls)
     server.start()
     return server
 

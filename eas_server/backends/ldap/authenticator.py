@@ -1,6 +1,7 @@
 """Sign-in by LDAP bind."""
 
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,17 +26,25 @@ class Login:
 
 
 def parse_login(name: str, settings: LdapSettings) -> Login | None:
-    """`user`, `user@domain` or `DOMAIN\\user`; None for what cannot be a user, or is of a domain that is not ours."""
-    if len(name) > MAX_NAME or "\0" in name:
+    """`user`, `user@domain` or `DOMAIN\\user`; None for what cannot be a user, or is of a domain that is not ours.
+
+    Servers drop and replace characters before they compare (RFC 4518). A name is accepted in one spelling only, but for
+    its case: else whoever guesses passwords could spell it anew for each guess, unseen by those who count.
+    """
+    if len(name) > MAX_NAME or not (_is_plain(name) and name.isprintable()):
         return None
     domain, backslash, user = name.partition("\\")
     typed = user if backslash else name
     if not backslash:
         user, _, domain = name.partition("@")
     allowed = {each.casefold() for each in settings.domains}
-    if not user.strip() or (domain and allowed and domain.casefold() not in allowed):
+    if not user or (domain and allowed and domain.casefold() not in allowed):
         return None
-    return Login(typed.strip(), user.strip())
+    return Login(typed, user)
+
+
+def _is_plain(name: str) -> bool:
+    return " ".join(name.split()) == name and unicodedata.is_normalized("NFKC", name)
 
 
 class LdapAuthenticator:

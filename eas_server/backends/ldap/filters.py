@@ -1,5 +1,6 @@
 """Search filters and DNs from what clients type (RFC 4515, RFC 4514); nothing typed keeps a meaning of its own."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -82,9 +83,17 @@ def exact(attributes: AttributeMap, name: str) -> str:
 
 
 def words(query: str) -> tuple[str, ...]:
-    """The words of a query that are looked for, without the punctuation around them ("Adams, A.")."""
-    stripped = (part.strip(_AROUND) for part in query.split())
+    """The words of a query that are looked for, without the punctuation around them ("Adams, A.").
+
+    Signs that cannot be seen are dropped as servers drop them (RFC 4518 2.2): a word of nothing else would match all.
+    """
+    stripped = ("".join(filter(is_visible, part)).strip(_AROUND) for part in query.split())
     return tuple(part for part in stripped if part)[:MAX_WORDS]
+
+
+def is_visible(char: str) -> bool:
+    """Not a control or format character."""
+    return unicodedata.category(char) not in {"Cc", "Cf"}
 
 
 def begins(layout: Layout, wanted: Sequence[str], *, inner_words: bool) -> str:
