@@ -1,0 +1,131 @@
+"""A Context for tests of handlers: `bench = Bench()`, then `await bench.run(COMMAND, request)`.
+
+The ports are simple ones in memory (`memory_ports`); give others as keywords: `Bench(mail=..., directory=...)`. What a
+test does not give and a handler uses all the same fails with the port's name.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from eas_server.commands.context import Command, Context, Ports, Reply
+from eas_server.model.device import Device
+from eas_server.model.directory import Account
+from eas_server.model.ids import DeviceId, UserId
+from eas_server.model.settings import Settings
+from protocol import wbxml
+from protocol.elements import Element
+from protocol.http import CommandLine
+from protocol.schema import dump, load
+from protocol.versions import V16_1, ProtocolVersion
+from tests.schemas import assert_valid
+from tests.server.commands.memory_ports import MemoryFolders, MemoryState, Published
+
+ALICE = Account(
+    user=UserId("alice@example.com"),
+    address="alice@example.com",
+    addresses=frozenset({"alice@example.com", "al@example.com"}),
+    display_name="Alice Example",
+)
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DEVICE = DeviceId("device1")
+
+
+class Absent:
+    """A port that a test did not give."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the port {self._name} is not there, and {name} was asked of it")
+
+
+async def never() -> None:
+    """The client stays."""
+    await asyncio.Event().wait()
+
+
+@dataclass
+class Bench:
+    """Ports, an account, a device and a version; `run` gives a command to them."""
+
+    folders: Any = field(default_factory=MemoryFolders)
+    state: Any = field(default_factory=MemoryState)
+    notifier: Any = field(default_factory=Published)
+    mail: Any = field(default_factory=lambda: Absent("mail"))
+    search: Any = field(default_factory=lambda: Absent("search"))
+    accounts: Any = field(default_factory=lambda: Absent("accounts"))
+    directory: Any = field(default_factory=lambda: Absent("directory"))
+    submission: Any = field(default_factory=lambda: Absent("submission"))
+    settings: Settings = field(default_factory=Settings)
+    account: Account = ALICE
+    device_id: DeviceId = DEVICE
+    version: ProtocolVersion = V16_1
+    now: datetime = NOW
+
+    @property
+    def ports(self) -> Ports:
+        """The ports as handlers take them."""
+        return Ports(
+            folders=self.folders,
+            mail=self.mail,
+            search=self.search,
+            state=self.state,
+            accounts=self.accounts,
+            directory=self.directory,
+            submission=self.submission,
+            notifier=self.notifier,
+        )
+
+    async def device(self) -> Device:
+        """The partnership as it is stored; made on first use."""
+        found: Device | None = await self.state.device(self.account.user, self.device_id)
+        if found is None:
+            found = Device(user=self.account.user, id=self.device_id, first_seen=self.now, last_seen=self.now)
+            await self.state.save_device(found)
+        return found
+
+    async def change_device(self, **changes: Any) -> Device:
+        """Set fields of the partnership."""
+        changed = replace(await self.device(), **changes)
+        await self.state.save_device(changed)
+        return changed
+
+    async def context(self, command: str, **parameters: Any) -> Context:
+        """The Context of a request; `parameters` are those of the query."""
+        device = await self.device()
+        return Context(
+            ports=self.ports,
+            settings=self.settings,
+            account=self.account,
+            device=device,
+            version=self.version,
+            line=CommandLine(command=command, device_id=self.device_id, **parameters),
+            now=self.now,
+            request_id="test",
+            gone=never,
+            stopping=asyncio.Event(),
+        )
+
+    async def run(self, command: Command, request: Any, **parameters: Any) -> Any:
+        """The typed response to a typed request; it holds by the schema and comes back from the wire as it went."""
+        answer = await command.handle(request, await self.context(command.name, **parameters))
+        response = answer.response if isinstance(answer, Reply) else answer
+        if response is not None:
+            check(response, command.name, self.version)
+        return answer
+
+    async def run_tree(self, command: Command, request: Element, **parameters: Any) -> Any:
+        """The same from a tree, through WBXML and the command's own reader."""
+        context = await self.context(command.name, **parameters)
+        read = command.read(wbxml.encode(request).join(), context.line, self.version)
+        return await self.run(command, read, **parameters)
+
+
+def check(response: object, command: str, version: ProtocolVersion) -> None:
+    """Fail unless `response` holds by the schema, and survives WBXML."""
+    tree = dump(response, version)
+    assert_valid(tree, command)
+    load(type(response), wbxml.decode(wbxml.encode(tree).join()))
