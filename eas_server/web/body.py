@@ -1,0 +1,176 @@
+"""Reads the body of a request: once, into one buffer, under a cap, in bounded time."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.types import Receive
+
+from eas_server.web.settings import WebLimits
+from protocol.elements import Buffer
+
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+"""Tells zlib to read the gzip format."""
+_EMPTY = b""
+
+
+class Refused(Exception):
+    """The body cannot be taken. `status` is the HTTP status; the rest of the body is not read."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Disconnected(Exception):
+    """The client went away before the body had come."""
+
+
+_BAD_REQUEST = 400
+_TIMEOUT = 408
+_TOO_LARGE = 413
+_UNKNOWN_CODING = 415
+_UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the headers say about the body."""
+
+    length: int | None
+    """Content-Length; None for a chunked body."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no body comes."""
+        return self.length == 0
+
+
+def announced(headers: list[tuple[bytes, bytes]]) -> Announced:
+    """What is known of the body before it comes. The HTTP parser has refused contradictory headers."""
+    length = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return Announced(None)
+        if name == b"content-length":
+            length = int(value)
+    return Announced(length)
+
+
+class Bodies:
+    """The bodies that are in memory at this moment, counted."""
+
+    __slots__ = ("octets",)
+
+    def __init__(self) -> None:
+        self.octets = 0
+
+    def take(self, size: int, limits: WebLimits) -> None:
+        """Count `size` octets more. Raises Refused when that is too much for the server."""
+        if self.octets + size > limits.max_bodies:
+            raise Refused(_UNAVAILABLE, "too many large requests at once")
+        self.octets += size
+
+    def release(self, size: int) -> None:
+        """Count `size` octets less."""
+        self.octets -= size
+
+
+async def read_body(receive: Receive, what: Announced, encoding: str, limits: WebLimits) -> Buffer:
+    """The whole body; `encoding` is its Content-Encoding in lower case.
+
+    Raises Refused (408, 413, 415, 400 for broken gzip) or Disconnected.
+    """
+    if what.empty:
+        return _EMPTY
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise Refused(_UNKNOWN_CODING, "unknown Content-Encoding")
+    if what.length is not None and what.length > limits.max_request:
+        raise Refused(_TOO_LARGE, f"a body of {what.length} octets; {limits.max_request} are allowed")
+    try:
+        async with asyncio.timeout(_time_for(what, limits)):
+            if encoding not in ("", "identity"):
+                return await _inflated(receive, limits.max_request)
+            if what.length is not None:
+                return await _known(receive, what.length)
+            return await _growing(receive, limits.max_request)
+    except TimeoutError:
+        raise Refused(_TIMEOUT, "the body came too slowly") from None
+
+
+def _time_for(what: Announced, limits: WebLimits) -> float:
+    size = limits.max_request if what.length is None else what.length
+    return limits.body_grace + size / limits.body_rate
+
+
+async def chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Disconnected."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        if chunk := message.get("body"):
+            yield chunk
+        more = message.get("more_body", False)
+
+
+async def _known(receive: Receive, length: int) -> Buffer:
+    """A body of known length: the octets are put in their place in one buffer as they come."""
+    buffer: bytearray | None = None
+    at = 0
+    async for chunk in chunks(receive):
+        if at == 0 and len(chunk) == length:
+            return chunk  # the usual case: all of it at once
+        if buffer is None:
+            buffer = bytearray(length)
+        buffer[at : at + len(chunk)] = chunk
+        at += len(chunk)
+    if buffer is None or at != length:
+        raise Disconnected
+    return buffer
+
+
+async def _growing(receive: Receive, limit: int) -> Buffer:
+    buffer = bytearray()
+    async for chunk in chunks(receive):
+        if len(buffer) + len(chunk) > limit:
+            raise Refused(_TOO_LARGE, f"a body of more than {limit} octets")
+        buffer += chunk
+    return buffer
+
+
+async def _inflated(receive: Receive, limit: int) -> Buffer:
+    inflater = zlib.decompressobj(_GZIP_WINDOW)
+    buffer = bytearray()
+    try:
+        async for chunk in chunks(receive):
+            # one octet more than allowed tells a bomb from a body that just fits
+            buffer += inflater.decompress(chunk, limit - len(buffer) + 1)
+            if len(buffer) > limit:
+                raise Refused(_TOO_LARGE, f"a body that inflates to more than {limit} octets")
+    except zlib.error:
+        raise Refused(_BAD_REQUEST, "the body is not gzip") from None
+    if not inflater.eof or inflater.unused_data:
+        raise Refused(_BAD_REQUEST, "the body is not one whole gzip member")
+    return buffer
+
+
+async def discard(receive: Receive, what: Announced, limits: WebLimits) -> bool:
+    """Read a body and forget it. True: all of it came, so the connection can be used again; False: close it."""
+    if what.empty:
+        return True
+    if what.length is not None and what.length > limits.max_discarded:
+        return False
+    seen = 0
+    try:
+        async with asyncio.timeout(limits.body_grace):
+            async for chunk in chunks(receive):
+                seen += len(chunk)
+                if seen > limits.max_discarded:
+                    return False
+    except (TimeoutError, Disconnected):
+        return False
+    return True

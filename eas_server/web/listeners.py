@@ -1,0 +1,177 @@
+"""The listeners of one process: several uvicorn servers in one event loop, with one application."""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from eas_server.web.connection import connection_class
+from eas_server.web.settings import Timing
+
+log = logging.getLogger(__name__)
+
+BACKLOG: Final = 4096
+"""Connections that wait to be accepted: thousands of phones come back at once after a restart."""
+_KEEPALIVE_IDLE: Final = 120
+"""Seconds of silence after which the kernel asks whether the other end is still there."""
+_KEEPALIVE_INTERVAL: Final = 30
+_KEEPALIVE_COUNT: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """An address to listen on. Port 0: any free one."""
+
+    address: str
+    port: int
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """Where the certificate (with its chain) and its key are, in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def tls_context(certificate: Certificate) -> ssl.SSLContext:
+    """A context for the TLS listeners. Raises OSError (ssl.SSLError is one) for files that do not fit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    return context
+
+
+def reload_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    """Use new files for connections from now on. Raises OSError, and then the old ones stay."""
+    tls_context(certificate)  # tried in a context of its own: a half-loaded one would serve nobody
+    context.load_cert_chain(certificate.certificate, certificate.key)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to us and tells when it has stopped to accept."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self.accepting = asyncio.Event()
+        """Set once connections are accepted."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: `Listeners.stop` is what ends a server."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await super().startup(sockets)
+        self.accepting.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop. The waiting requests are told in the same step that closes the door, and answer then."""
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+class Listeners:
+    """All listeners of the process."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listeners: Sequence[Listener],
+        *,
+        context: ssl.SSLContext | None,
+        timing: Timing,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._listeners = listeners
+        self._sockets: list[socket.socket] = []
+        connection = connection_class(timing)
+        self._servers = []
+        for listener in listeners:
+            config = uvicorn.Config(
+                app,
+                http=connection,
+                ws="none",
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=timing.keep_alive_seconds,
+                timeout_graceful_shutdown=timing.stop_seconds,
+                backlog=BACKLOG,
+                ssl_context_factory=_factory(context) if listener.tls else None,
+            )
+            self._servers.append(_Server(config, stopping))
+
+    def bind(self) -> list[str]:
+        """Open the sockets; gives the URLs. Raises OSError."""
+        urls = []
+        for listener in self._listeners:
+            opened = _bound(listener)
+            self._sockets.append(opened)
+            port = opened.getsockname()[1]
+            host = f"[{listener.address}]" if ":" in listener.address else listener.address
+            urls.append(f"{'https' if listener.tls else 'http'}://{host}:{port}")
+        return urls
+
+    async def serve(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            for server, opened in zip(self._servers, self._sockets, strict=True):
+                group.create_task(server.serve(sockets=[opened]))
+            for server in self._servers:
+                await server.accepting.wait()
+            if ready is not None:
+                ready()
+
+    def stop(self) -> None:
+        """Stop accepting, let the requests end."""
+        for server in self._servers:
+            server.should_exit = True
+
+
+def _factory(context: ssl.SSLContext | None) -> Callable[..., ssl.SSLContext]:
+    if context is None:
+        raise ValueError("a TLS listener needs a certificate")
+    return lambda *_: context
+
+
+def _bound(listener: Listener) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # what accepted sockets inherit: a phone that vanished does not hold its Ping for ever
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)
+        opened.bind((listener.address, listener.port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def raise_file_limit() -> int:
+    """Let the process open as many files as the system allows it: a connection is one. Gives the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

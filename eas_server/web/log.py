@@ -1,0 +1,97 @@
+"""The log: one structured line a request, as `key=value` or as JSON. Never bodies, never passwords."""
+
+import json
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+
+REQUESTS = logging.getLogger("eas_server.request")
+
+_PLAIN = re.compile(r"[A-Za-z0-9@.,:/_+\-]+")
+_MAX_VALUE = 200
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What is known of a request by its end."""
+
+    id: str
+    started: float
+    """`time.perf_counter()` at its begin."""
+    address: str = ""
+    method: str = ""
+    user: str = ""
+    device: str = ""
+    command: str = ""
+    version: str = ""
+    status: int = 0
+    """The HTTP status; 0 where the client was gone before there was one."""
+    received: int = 0
+    """Octets of the body."""
+    sent: int = 0
+    note: str = ""
+    """Why it failed, where it did."""
+    at: float = field(default=0.0)
+    """Milliseconds from begin to end."""
+
+    def write(self) -> None:
+        """Write the line."""
+        if not REQUESTS.isEnabledFor(logging.INFO):
+            return
+        self.at = (time.perf_counter() - self.started) * 1000
+        REQUESTS.info("request", extra={"fields": self._fields()})
+
+    def _fields(self) -> dict[str, str | int | float]:
+        fields: dict[str, str | int | float] = {
+            "id": self.id,
+            "address": self.address,
+            "user": self.user,
+            "device": self.device,
+            "command": self.command or self.method,
+            "version": self.version,
+            "status": self.status,
+            "in": self.received,
+            "out": self.sent,
+            "ms": round(self.at, 1),
+        }
+        if self.note:
+            fields["note"] = self.note
+        return fields
+
+
+class TextFormatter(logging.Formatter):
+    """`time level logger message key=value …`; what a client chose of it cannot break the line."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — the name that logging calls
+        """The line."""
+        line = super().formatMessage(record)
+        fields = getattr(record, "fields", None)
+        if not fields:
+            return line
+        return " ".join([line, *(f"{key}={_value(value)}" for key, value in fields.items())])
+
+
+def _value(value: object) -> str:
+    text = str(value)[:_MAX_VALUE]
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        content: dict[str, object] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        content |= getattr(record, "fields", {})
+        if record.exc_info:
+            content["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(content, ensure_ascii=True)
