@@ -122,7 +122,7 @@ class CollectionState:
     key: SyncKey
     view: View
     accepted: Mapping[str, Accepted] = field(default_factory=dict)
-    written: Mapping[ItemId, Revision] = field(default_factory=dict)
+    written: Mapping[ItemId, tuple[Revision, ...]] = field(default_factory=dict)
     options: bytes = b""
     """The Options of the last request that gave some, as WBXML of a Collection; b"": none yet."""
 
