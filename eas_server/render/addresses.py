@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from eas_server.render import charsets, headers
+from protocol.datatypes import Mailbox
 
 MAX_LENGTH: Final = 32768
 """Characters of an address list on the wire ([MS-ASEMAIL] 2.2.2.36, 2.2.2.79)."""
@@ -16,20 +17,7 @@ _TOKEN: Final = re.compile(r""""((?:[^"\\]|\\.)*+)"?|<([^<>]*+)>?|([,;])|(:)|\(|
 _COMMENT_TOKEN: Final = re.compile(r"\\.|[()]|[^()\\]++|\\", re.DOTALL)
 
 
-class Address(NamedTuple):
-    """A mailbox; `name` is "" where none is given."""
-
-    name: str
-    address: str
-
-    def __str__(self) -> str:
-        if not self.name:
-            return self.address
-        quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}" <{self.address}>' if self.address else f'"{quoted}"'
-
-
-class _Mailbox:
+class _Reading:
     """What was read of one mailbox so far."""
 
     def __init__(self) -> None:
@@ -37,15 +25,15 @@ class _Mailbox:
         self.comments: list[str] = []
         self.angle: str | None = None
 
-    def finish(self) -> Address | None:
+    def finish(self) -> Mailbox | None:
         words = "".join(self.words).strip()
         comment = " ".join(self.comments).strip()
         if self.angle is not None:
-            return Address(_name(words or comment), _address(self.angle))
+            return Mailbox(_name(words or comment), _address(self.angle))
         if "@" in words and not any(c.isspace() for c in words):
-            return Address(_name(comment), _address(words))
+            return Mailbox(_name(comment), _address(words))
         if words:  # neither brackets nor an @: a bare local name, or text that is shown as it came
-            return Address("", words) if " " not in words else Address(_name(words), "")
+            return Mailbox("", words) if " " not in words else Mailbox(_name(words), "")
         return None
 
 
@@ -60,16 +48,16 @@ def _address(raw: str) -> str:
     return address.rpartition(":")[2] if address.startswith("@") else address
 
 
-def parse(value: bytes) -> tuple[Address, ...]:
+def parse(value: bytes) -> tuple[Mailbox, ...]:
     """The mailboxes of a field, groups dissolved; never fails."""
     raw = charsets.decode(value, charsets.GUESS)
-    found: list[Address] = []
-    mailbox = _Mailbox()
+    found: list[Mailbox] = []
+    mailbox = _Reading()
     at = 0
     fresh = True
     while at < len(raw) and len(found) < MAX_ADDRESSES:
         if fresh and (common := _COMMON.match(raw, at)):
-            found.append(Address(_name(common[1] or common[2] or ""), common[3]))
+            found.append(Mailbox(_name(common[1] or common[2] or ""), common[3]))
             at = common.end()
             continue
         match = _TOKEN.match(raw, at)
@@ -79,9 +67,9 @@ def parse(value: bytes) -> tuple[Address, ...]:
         fresh = bool(match[3])
         if fresh:
             found.extend(filter(None, [mailbox.finish()]))
-            mailbox = _Mailbox()
+            mailbox = _Reading()
         elif match[4]:
-            mailbox = _Mailbox()  # what came before the colon was the name of a group
+            mailbox = _Reading()  # what came before the colon was the name of a group
         elif match[1] is not None:
             mailbox.words.append(re.sub(r"\\(.)", r"\1", match[1]))
         elif match[2] is not None:
@@ -111,7 +99,7 @@ def _comment(raw: str, at: int) -> tuple[str, int]:
     return "".join(out), at
 
 
-def joined(addresses: Iterable[Address], separator: str = ", ", limit: int = MAX_LENGTH) -> str:
+def joined(addresses: Iterable[Mailbox], separator: str = ", ", limit: int = MAX_LENGTH) -> str:
     """Whole addresses up to `limit` characters."""
     out: list[str] = []
     length = 0
@@ -124,6 +112,6 @@ def joined(addresses: Iterable[Address], separator: str = ", ", limit: int = MAX
     return separator.join(out)
 
 
-def display_names(addresses: Iterable[Address]) -> str:
+def display_names(addresses: Iterable[Mailbox]) -> str:
     """DisplayTo: the names, or addresses where there is no name, separated by ";" (MS-ASEMAIL_R399, R400)."""
     return ";".join(address.name or address.address for address in addresses)[:MAX_LENGTH]

@@ -213,3 +213,19 @@ def unwrap(encoded: bytes, encoding: str) -> Wrapped | None:
 def is_signature(part: Part) -> bool:
     """Whether a part is a detached S/MIME signature."""
     return part.type in _SIGNATURES
+
+
+def part_text(part: TextPart, octets: bytes, *, html: bool) -> str:
+    """The text of a part from its encoded octets, or from the beginning of them.
+
+    `html` tells which text of an opaque-signed message is meant; what cannot be found any more is "".
+    """
+    if not part.wrapped:
+        return text.decode(octets, part.encoding, part.charset)
+    inner = unwrap(octets, part.encoding)
+    if inner is None:
+        return ""
+    found = inner.contents.html if html else inner.contents.plain
+    if found is None:
+        return ""
+    return text.decode(inner.octets[found.start : found.end], found.encoding, part.charset)

@@ -10,6 +10,7 @@ from eas_server.render import addresses, charsets, contents, conversation, heade
 from eas_server.render.contents import Contents
 from eas_server.render.headers import Fields, Octets
 from eas_server.render.structure import Part, Structure, scan
+from protocol.datatypes import Mailbox
 
 MAX_SEARCH_TEXT: Final = 256 * 1024
 """Characters of the body that are searched."""
@@ -113,12 +114,12 @@ def index_message(octets: Octets, *, received: datetime | None = None) -> tuple[
     return index, _search_text(index, body.shown)
 
 
-def _people(fields: Fields, name: str) -> tuple[addresses.Address, ...]:
+def _people(fields: Fields, name: str) -> tuple[Mailbox, ...]:
     values = fields.get(name)
     return addresses.parse(b", ".join(values)) if values else ()
 
 
-def _address(people: tuple[addresses.Address, ...]) -> str:
+def _address(people: tuple[Mailbox, ...]) -> str:
     return people[0].address if people else ""
 
 
@@ -129,7 +130,7 @@ class _Names:
     message_id: str
     in_reply_to: str
     references: tuple[str, ...]
-    thread: bytes | None
+    thread: conversation.Thread | None
     topic: str
 
     @classmethod

@@ -101,6 +101,18 @@ def truncate(text: str, size: int) -> str:
     return text[:size].encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
 
 
+_OPEN_END: Final = re.compile(r"(?:<[^<>]*|&#?[a-zA-Z0-9]{0,31})\Z")
+
+
+def truncate_html(source: str, size: int) -> str:
+    """`truncate` for HTML: a tag or character reference that would be cut is left out whole."""
+    cut = truncate(source, size)
+    if cut == source:
+        return source
+    tail = max(cut.rfind("<"), cut.rfind("&"))
+    return cut[:tail] if tail >= 0 and _OPEN_END.match(cut, tail) else cut
+
+
 # ---- HTML to plain text. Every pattern takes each character at most a fixed number of times: an unclosed comment or
 # ---- element ends with the text, and no tag is looked for beyond the next "<".
 
