@@ -6,8 +6,8 @@ from typing import Final
 DnKey = tuple[tuple[str, ...], ...]
 """A DN by its RDNs, each by its assertions in lower case; two spellings of a DN give the same."""
 
-_HEX: Final = re.compile(r"(?:\\[0-9a-fA-F]{2})+")
-_QUOTED: Final = re.compile(r"\\(.)", re.DOTALL)
+_SIGN: Final = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)|(.)", re.DOTALL)
+"""Octets in hexadecimal, an escaped character, a character that stands for itself."""
 _OPTIONAL_UID: Final = re.compile(r"#'[01]*'B$")
 
 
@@ -36,8 +36,15 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _assertion(text: str) -> str:
     name, _, value = text.partition("=")
-    value = value.strip()
-    if value.endswith("\\"):
-        value += " "  # an escaped blank at the end belongs to the value
-    value = _HEX.sub(lambda found: bytes.fromhex(found[0].replace("\\", "")).decode("utf-8", "replace"), value)
-    return f"{name.strip().casefold()}={_QUOTED.sub(lambda found: found[1], value).casefold()}"
+    signs = list(_SIGN.finditer(value))
+    while signs and signs[0][0] == " ":
+        signs.pop(0)
+    while signs and signs[-1][0] == " ":
+        signs.pop()
+    return f"{name.strip().casefold()}={''.join(map(_meaning, signs)).casefold()}"
+
+
+def _meaning(sign: re.Match[str]) -> str:
+    if sign[1]:
+        return bytes.fromhex(sign[1].replace("\\", "")).decode("utf-8", "replace")
+    return str(sign[2] or sign[3])

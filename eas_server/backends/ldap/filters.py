@@ -13,7 +13,7 @@ MAX_WORDS: Final = 8
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._-")
 _VALUE_PREFIX: Final = MappingProxyType({"proxyaddresses": "smtp:"})
 """Attributes (in lower case) that write something before the address."""
-_DN_SPECIALS: Final = frozenset('",+;<>\\=')
+_DN_SPECIALS: Final = frozenset('",+;<>\\=#')
 _AROUND: Final = ".,;:\"'<>()[]"
 NOBODY: Final = "(!(objectClass=*))"
 """Matches no entry."""
@@ -30,12 +30,12 @@ def escape_value(text: str) -> str:
 
 def escape_dn_value(text: str) -> str:
     """An attribute value inside a DN (RFC 4514 2.4)."""
-    escaped = "".join(_escape_dn_char(char) for char in text.encode("utf-8", "replace").decode())
-    if escaped.startswith(("#", " ")):
-        escaped = "\\" + escaped
-    if escaped.endswith(" ") and not escaped.endswith("\\ "):
-        escaped = escaped[:-1] + "\\ "
-    return escaped
+    chars = [_escape_dn_char(char) for char in text.encode("utf-8", "replace").decode()]
+    if chars and chars[0] == " ":
+        chars[0] = "\\" + chars[0]
+    if chars and chars[-1] == " ":
+        chars[-1] = "\\ "
+    return "".join(chars)
 
 
 def _escape_dn_char(char: str) -> str:

@@ -1,0 +1,204 @@
+"""Directory servers that say nothing, or nonsense: nobody waits for them for long."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from eas_server.backends.ldap import LdapDirectory, LdapPool, LdapSettings
+from eas_server.errors import DirectoryUnavailable
+
+SHORT = 0.2
+LONG = 60.0
+"""More than a test may take: what ends before was not a time-out."""
+RETRY = 30.0
+
+
+class Listener:
+    """A server on the loopback that takes connections and lets `talk` speak on them."""
+
+    def __init__(self, talk: Callable[[socket.socket], None]) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._talk = talk
+        self._peers: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def taken(self) -> int:
+        return len(self._peers)
+
+    @property
+    def uri(self) -> str:
+        return f"ldap://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:
+                return
+            self._peers.append(peer)
+            thread = threading.Thread(target=self._serve, args=(peer,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        with suppress(OSError):
+            self._talk(peer)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        for peer in self._peers:
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join()
+        for each in (self._socket, *self._peers):
+            each.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Callable[[socket.socket], None]], Listener]]:
+    made: list[Listener] = []
+
+    def start(talk: Callable[[socket.socket], None]) -> Listener:
+        made.append(Listener(talk))
+        return made[-1]
+
+    yield start
+    for listener in made:
+        listener.close()
+
+
+Listen = Callable[[Callable[[socket.socket], None]], Listener]
+
+
+def say_nothing(peer: socket.socket) -> None:
+    while peer.recv(4096):
+        pass
+
+
+@asynccontextmanager
+async def pool_of(uri: str, **changes: object) -> AsyncIterator[LdapPool]:
+    keys = {
+        "uris": (uri,),
+        "base_dn": "dc=example,dc=com",
+        "connect_timeout": LONG,
+        "receive_timeout": LONG,
+        "operation_timeout": LONG,
+        "retry_after": RETRY,
+    }
+    pool = LdapPool(LdapSettings(**(keys | changes)), monotonic=lambda: 1000.0)  # type: ignore[arg-type]
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def test_no_answer_is_a_failure_of_the_server(listen: Listen) -> None:
+    server = listen(say_nothing)
+    async with pool_of(server.uri, receive_timeout=SHORT) as pool:
+        with pytest.raises(DirectoryUnavailable, match="timed out"):
+            await LdapDirectory(pool).search("alice", 0, 1)
+        with pytest.raises(DirectoryUnavailable, match="a moment ago"):
+            await LdapDirectory(pool).search("alice", 0, 1)
+    assert server.taken == 1
+
+
+async def test_no_answer_to_a_sign_in(listen: Listen) -> None:
+    async with pool_of(listen(say_nothing).uri, receive_timeout=SHORT) as pool:
+        with pytest.raises(DirectoryUnavailable, match="timed out"):
+            await pool.sign_in("uid=alice", "secret", lambda _connection: None)
+
+
+@pytest.mark.parametrize("start_tls", [True, False])
+async def test_no_tls_handshake(listen: Listen, start_tls: bool) -> None:
+    uri = listen(say_nothing).uri
+    async with pool_of(
+        uri if start_tls else uri.replace("ldap:", "ldaps:"), start_tls=start_tls, connect_timeout=SHORT
+    ) as pool:
+        with pytest.raises(DirectoryUnavailable, match="timed out"):
+            await LdapDirectory(pool).search("alice", 0, 1)
+
+
+async def test_the_whole_operation_has_an_end_and_its_thread_too(listen: Listen) -> None:
+    """A server that sends an octet now and then never runs into the receive time-out."""
+    stop = threading.Event()
+
+    def trickle(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(b"\x30\x84\x00\x01\x00\x00")
+        while not stop.wait(0.01):
+            peer.sendall(b"\x00")
+
+    async with pool_of(listen(trickle).uri, operation_timeout=SHORT, pool_size=1) as pool:
+        with pytest.raises(DirectoryUnavailable, match="in time"):
+            await LdapDirectory(pool).search("alice", 0, 1)
+        await pool.close()  # waits for the thread
+    stop.set()
+
+
+async def test_the_others_do_not_wait(listen: Listen) -> None:
+    """While one request waits for the directory, the event loop goes on; giving up frees the thread."""
+    reached = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(peer: socket.socket) -> None:
+        peer.recv(4096)
+        loop.call_soon_threadsafe(reached.set)
+        say_nothing(peer)
+
+    async with pool_of(listen(told).uri, pool_size=1) as pool:
+        waiting = asyncio.create_task(LdapDirectory(pool).search("alice", 0, 1))
+        await reached.wait()
+        assert not waiting.done()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        # The one thread is free for the next, who is not told that the server failed: nobody waited long enough.
+        reached.clear()
+        following = asyncio.create_task(LdapDirectory(pool).search("alice", 0, 1))
+        await reached.wait()
+        following.cancel()
+
+
+async def test_who_waits_for_a_thread_gives_up_in_time(listen: Listen) -> None:
+    async with pool_of(listen(say_nothing).uri, pool_size=1, operation_timeout=SHORT) as pool:
+        answers = await asyncio.gather(
+            *(LdapDirectory(pool).search("alice", 0, 1) for _ in range(5)), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {DirectoryUnavailable}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x30\x00",
+        b"\x30\x80\x00\x00",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x30\x03\x02\x01\x01",
+        b"\x30\x05\x02\x01\x01\x65\x00",
+        b"\x30\x0c\x02\x01\x02\x61\x07\x0a\x01\x00\x04\x00\x04\x00",
+        b"\x30\x0c\x02\x01\x63\x61\x07\x0a\x01\x00\x04\x00\x04\x00",
+        b"\x30\xff",
+        b"\x00" * 64,
+        b"\xff" * 64,
+    ],
+)
+async def test_nonsense(listen: Listen, answer: bytes) -> None:
+    def talk(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(answer)
+        peer.shutdown(socket.SHUT_WR)
+
+    async with pool_of(listen(talk).uri, receive_timeout=SHORT) as pool:
+        with pytest.raises(DirectoryUnavailable):
+            await LdapDirectory(pool).search("alice", 0, 1)
+        with pytest.raises(DirectoryUnavailable):
+            await pool.sign_in("uid=alice", "secret", lambda _connection: None)
