@@ -52,8 +52,6 @@ class Order:
     source: Source | None = None
     whole: bool = False
     """ReplaceMime: nothing of the source is added."""
-    forwards_calendar_item: bool = False
-    """Forwardees or Body of 16.x are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,11 @@ class Header:
         """This header without the lines of some fields; itself where there are none of them."""
         return self._rebuilt([(field.start, field.end, b"") for field in self.fields if unwanted(field)])
 
+    def only(self, wanted: Callable[[Field], bool]) -> "Header":
+        """The lines of some fields alone."""
+        lines = (self.octets[field.start : field.end] for field in self.fields if wanted(field))
+        return parse_fields(b"".join(lines))
+
     def visible(self) -> "Header":
         """This header without what recipients must not see."""
         return self.without(lambda field: field.name in HIDDEN)
@@ -95,7 +100,7 @@ class Header:
             at = end
         if not pieces:
             return self
-        return _parsed(b"".join((*pieces, self.octets[at:])))
+        return parse_fields(b"".join((*pieces, self.octets[at:])))
 
 
 def read_header(octets: bytes | memoryview) -> Header:
@@ -107,7 +112,7 @@ def read_header(octets: bytes | memoryview) -> Header:
         found = _END.search(block)
     if found is None and len(octets) > MAX_HEADER:
         raise InvalidMessage(f"the header is longer than {MAX_HEADER} octets")
-    header = _parsed(block[: found.start() + 1] if found else block)
+    header = parse_fields(block[: found.start() + 1] if found else block)
     if not header.fields or header.fields[0].start:
         raise InvalidMessage("the message does not begin with a header field")
     if b"\0" in header.octets:
@@ -115,7 +120,8 @@ def read_header(octets: bytes | memoryview) -> Header:
     return header
 
 
-def _parsed(octets: bytes) -> Header:
+def parse_fields(octets: bytes) -> Header:
+    """A header of which the end is known: its octets without the empty line."""
     fields = tuple(
         Field(
             name=match[1].lower(),
@@ -137,4 +143,5 @@ def with_header(header: Header, old: Header, message: memoryview) -> Blob:
 
 def safe(text: str) -> str:
     """`text` without line ends and other controls, so that it stays within the header line that it is put in."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())

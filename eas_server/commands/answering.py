@@ -1,0 +1,105 @@
+"""What SmartReply and SmartForward share: the message that they are about, and what becomes of it."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from eas_server.commands.compose import Message, Order, named_recipients, send
+from eas_server.commands.context import Context
+from eas_server.commands.quoting import Quoted, add_original
+from eas_server.errors import CommandError, NoSuchFolder, NoSuchItem, Unavailable
+from eas_server.model.blob import read
+from eas_server.model.directory import Account
+from eas_server.model.ids import CollectionId, parse_server_id
+from eas_server.model.mail import Item, MessageIndex, StateChange, Verb
+from eas_server.render import addresses
+from eas_server.submission.header import Header, read_header
+from protocol.commands.compose_mail import Source
+from protocol.datatypes import parse_datetime
+from protocol.status import CommonStatus
+
+log = logging.getLogger(__name__)
+
+MAX_ANSWERS: Final = 30
+"""Message ids in the References of an answer: the first of the thread and the last ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """The message that is answered or forwarded."""
+
+    collection: CollectionId
+    item: Item
+
+
+async def answer(order: Order, ctx: Context, *, forward: bool) -> None:
+    """Send the message of a SmartReply or SmartForward, and note at the original that it was answered."""
+    original = await find_original(order.source or Source(), ctx)
+    verb: list[Verb] = []
+
+    async def compose(message: Message) -> Message:
+        verb.append(Verb.FORWARD if forward else reply_verb(message.header, original.item.index, ctx.account))
+        return await _composed(message, original.item, whole=order.whole, forward=forward)
+
+    if await send(order, ctx, compose):
+        await _note(original, verb[0], ctx)
+
+
+async def find_original(source: Source, ctx: Context) -> Original:
+    """The source message. Raises CommandError: Status 104, 150."""
+    if source.instance_id is not None:
+        _check_instance(source.instance_id)
+    place = parse_server_id(source.long_id or source.item_id or "")
+    if place is None or (source.folder_id is not None and source.folder_id != place[0]):
+        raise CommandError(CommonStatus.ITEM_NOT_FOUND)
+    collection, number = place
+    try:
+        found = await ctx.ports.mail.fetch(ctx.account.user, collection, [number])
+    except NoSuchFolder:
+        found = ()
+    if not found:
+        raise CommandError(CommonStatus.ITEM_NOT_FOUND)  # MS-ASCMD_R4930
+    return Original(collection=collection, item=found[0])
+
+
+def _check_instance(instance_id: str) -> None:
+    """An InstanceId names an occurrence of a calendar item, and a message has none."""
+    try:
+        parse_datetime(instance_id.strip())
+    except ValueError:
+        raise CommandError(CommonStatus.INVALID_DATE_TIME) from None  # MS-ASCMD_R541, R578
+    raise CommandError(CommonStatus.ITEM_NOT_FOUND)  # MS-ASCMD_R4930
+
+
+def reply_verb(header: Header, original: MessageIndex, account: Account) -> Verb:
+    """REPLYTOALL where the answer goes to somebody whom the original went to, beside its sender and the user."""
+    alone = {a.lower() for a in account.addresses} | _addresses(original.sender) | _addresses(original.reply_to)
+    others = (_addresses(original.to) | _addresses(original.cc)) - alone
+    asked = {address.lower() for address in named_recipients(header)}
+    return Verb.REPLY_TO_ALL if asked & others else Verb.REPLY_TO_SENDER
+
+
+def _addresses(shown: str) -> set[str]:
+    return {address.address.lower() for address in addresses.parse(shown.encode())}
+
+
+async def _composed(message: Message, original: Item, *, whole: bool, forward: bool) -> Message:
+    index = original.index
+    before = index.references or ((index.in_reply_to,) if index.in_reply_to else ())
+    thread = (*before, index.message_id) if index.message_id else before
+    if len(thread) > MAX_ANSWERS:
+        thread = (thread[0], *thread[1 - MAX_ANSWERS :])
+    if whole:
+        return Message(octets=message.octets, header=message.header, answers=thread)
+    quoted = Quoted(octets=await read(original.content, original.index_offset), index=index)
+    octets = memoryview(add_original(message.octets, message.header, quoted, forward=forward))
+    return Message(octets=octets, header=read_header(octets), answers=thread)
+
+
+async def _note(original: Original, verb: Verb, ctx: Context) -> None:
+    """LastVerbExecuted of the original. The message has gone out, so that this may fail without harm."""
+    change = StateChange(verb=verb, verb_time=ctx.now)
+    try:
+        await ctx.ports.mail.change(ctx.account.user, original.collection, original.item.id, change)
+    except (NoSuchFolder, NoSuchItem, Unavailable) as error:
+        log.warning("request %s: the original could not be marked as answered: %r", ctx.request_id, error)
