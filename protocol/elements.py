@@ -7,12 +7,14 @@ string (a MIME body: its octets are never decoded).
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from protocol.versions import ProtocolVersion
 
 
-class Tag(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Tag:
     """A tag of a code page, [MS-ASWBXML] 2.1.2.1. `codepages` holds the only one of each: identity is equality."""
 
     page: int
@@ -25,10 +27,6 @@ class Tag(NamedTuple):
     """The tag name: `SyncKey`."""
     versions: frozenset[ProtocolVersion]
     """The protocol versions that have the tag."""
-
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
 
     def __str__(self) -> str:
         return f"{self.namespace}:{self.name}"

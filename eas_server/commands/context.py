@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
     Accounts,
     ChangeNotifier,
@@ -37,6 +38,7 @@ class Ports:
     directory: Directory
     submission: MailSubmission
     notifier: ChangeNotifier
+    last_syncs: LastSyncs = field(default_factory=LastSyncs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,12 @@ class Plan:
         """Whether something remains once the first `sent` steps are sent (MoreAvailable)."""
         return sent < len(self.steps) or not self.exhausted
 
+    def without(self, items: Collection[ItemId]) -> "Plan":
+        """The plan without the steps of these items: they are gone by now, or cannot be told."""
+        if not items:
+            return self
+        return replace(self, steps=tuple(step for step in self.steps if step.id not in items))
+
     def after(self, sent: int) -> View:
         """What the client holds once the first `sent` steps are sent."""
         done, rest = self.steps[:sent], self.steps[sent:]
@@ -130,7 +136,9 @@ def plan(
     items received from `view.floor` on and before `cutoff`. Deletions come first, since they free memory on the
     device, then changes, then new items, newest first.
     """
-    end = Position(cutoff, -1) if exhausted else Position(backlog[-1].received, backlog[-1].id)
+    end = Position(backlog[-1].received, backlog[-1].id) if backlog else view.low
+    if exhausted:
+        end = Position(cutoff, -1)
     fresh: dict[ItemId, Step] = {}
     changed: list[Step] = []
     deleted: list[Step] = []

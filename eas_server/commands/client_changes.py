@@ -1,0 +1,179 @@
+"""What a client did to a collection, carried out in its order: Add, Change, Delete and Fetch of a Sync request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from eas_server.commands.context import Context
+from eas_server.commands.items import ItemOptions, application_data
+from eas_server.errors import NoSuchFolder, NoSuchItem
+from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id
+from eas_server.model.mail import KEEP, Folder, FolderType, ItemClass, StateChange
+from eas_server.model.view import CollectionState, View
+from eas_server.render.email import InvalidFlag, flag_from_client
+from eas_server.sync.conflict import clashes
+from eas_server.sync.window import absorb_delete, absorb_write
+from protocol.commands.sync import (
+    Add,
+    AddResponse,
+    Change,
+    ChangeResponse,
+    CommandResponse,
+    Conflict,
+    Delete,
+    DeleteResponse,
+    Fetch,
+    FetchResponse,
+    Status,
+)
+from protocol.errors import MalformedXml
+from protocol.items.email import Email
+from protocol.schema import load
+
+
+@dataclass(slots=True, kw_only=True)
+class Carried:
+    """The outcome so far: the view that the client has now, and what it is to be told."""
+
+    view: View
+    written: dict[ItemId, tuple[Revision, ...]] = field(default_factory=dict)
+    """Revisions that this device made under the presented key, this time or before."""
+    responses: list[CommandResponse] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How the client wants it done."""
+
+    conflict: Conflict
+    deletes_as_moves: bool
+    options: ItemOptions
+    deleted_items: CollectionId | None
+    """Where deleted items go; None: they go for good."""
+
+
+class ClientChanges:
+    """Carries out the commands of one collection of one request."""
+
+    def __init__(self, ctx: Context, folder: Folder, state: CollectionState, terms: Terms) -> None:
+        self._ctx = ctx
+        self._folder = folder
+        self._terms = terms
+        self._known: Mapping[ItemId, Revision] = state.view.revisions
+        self._presented = state.view
+        self.carried = Carried(view=state.view, written=dict(state.written))
+
+    async def carry_out(self, commands: tuple[Add | Change | Delete | Fetch, ...]) -> Carried:
+        """All of them. Raises what the store raises; what fails for one item is its response."""
+        for command in commands:
+            match command:
+                case Add():
+                    self._refuse_add(command)
+                case Change():
+                    await self._change(command)
+                case Delete():
+                    await self._delete(command)
+                case Fetch():
+                    await self._fetch(command)
+        return self.carried
+
+    def _refuse_add(self, add: Add) -> None:
+        """Messages cannot be added (MS-ASCMD_R755)."""
+        self.carried.responses.append(AddResponse(client_id=add.client_id, status=Status.CONVERSION_ERROR))
+
+    def _item(self, server_id: str) -> ItemId | None:
+        """The item that a ServerId names in this collection."""
+        parsed = parse_server_id(server_id)
+        return parsed[1] if parsed is not None and parsed[0] == self._folder.id else None
+
+    async def _change(self, change: Change) -> None:
+        status = await self._carry_out_change(change)
+        if status is not Status.SUCCESS:
+            self.carried.responses.append(ChangeResponse(server_id=change.server_id, status=status))
+
+    async def _carry_out_change(self, change: Change) -> Status:
+        item = self._item(change.server_id)
+        if item is None:
+            return Status.NOT_FOUND
+        if change.application_data is None or self._folder.item_class is not ItemClass.EMAIL:
+            return Status.CONVERSION_ERROR
+        try:
+            wanted = _state_change(load(Email, change.application_data))
+        except (MalformedXml, InvalidFlag):
+            return Status.CONVERSION_ERROR
+        user, mail = self._ctx.account.user, self._ctx.ports.mail
+        found = await mail.fetch(user, self._folder.id, [item])
+        if not found:
+            return Status.NOT_FOUND
+        carried = self.carried
+        if self._terms.conflict is Conflict.SERVER_WINS and clashes(
+            wanted,
+            found[0].state,
+            found[0].changed,
+            known=self._known.get(item, self._presented.token),
+            own=self._own(item),
+        ):
+            return Status.CONFLICT
+        try:
+            made = await mail.change(user, self._folder.id, item, wanted)
+        except NoSuchItem:
+            return Status.NOT_FOUND
+        own = self._own(item)
+        if made.after != made.before:
+            carried.written[item] = (*carried.written.get(item, ()), made.after)
+        if made.after != made.before or made.after in own:
+            carried.view = absorb_write(carried.view, item, before=made.before, after=made.after)
+        return Status.SUCCESS
+
+    def _own(self, item: ItemId) -> tuple[Revision, ...]:
+        """Revisions of the item that the client made itself."""
+        return (*self.carried.view.own.get(item, ()), *self.carried.written.get(item, ()))
+
+    async def _delete(self, delete: Delete) -> None:
+        item = self._item(delete.server_id)
+        gone = item is not None and await self._remove(item)
+        if item is None or not (gone or item in self._presented.held):
+            # What the client held and somebody else deleted is gone as it wished.
+            self.carried.responses.append(DeleteResponse(server_id=delete.server_id, status=Status.NOT_FOUND))
+            return
+        self.carried.view = absorb_delete(self.carried.view, [item])
+
+    async def _remove(self, item: ItemId) -> bool:
+        user, mail, target = self._ctx.account.user, self._ctx.ports.mail, self._terms.deleted_items
+        if self._terms.deletes_as_moves and target is not None:
+            try:
+                return bool(await mail.move(user, self._folder.id, [item], target))
+            except NoSuchFolder:
+                return bool(await mail.delete(user, self._folder.id, [item]))
+        return bool(await mail.delete(user, self._folder.id, [item]))
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        item = self._item(fetch.server_id)
+        found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item]) if item else []
+        if not found:
+            self.carried.responses.append(FetchResponse(server_id=fetch.server_id, status=Status.NOT_FOUND))
+            return
+        content = await application_data(self._ctx, self._folder, found[0], self._terms.options)
+        self.carried.responses.append(
+            FetchResponse(server_id=fetch.server_id, status=Status.SUCCESS, application_data=content)
+        )
+
+
+def _state_change(email: Email) -> StateChange:
+    """What a Change asks for. Of a message that is no draft, only Read, Flag and Categories can change; other elements
+    are ignored, since they may be sent along (MS-ASCMD_R875). Raises InvalidFlag.
+    """
+    return StateChange(
+        read=KEEP if email.read is None else email.read,
+        flag=KEEP if email.flag is None else flag_from_client(email.flag),
+        categories=KEEP if email.categories is None else email.categories,
+    )
+
+
+def deleted_items_of(folders: Mapping[CollectionId, Folder], folder: Folder) -> CollectionId | None:
+    """Where items deleted in `folder` go: Deleted Items, unless they are there already or are no mail."""
+    if folder.type is FolderType.DELETED_ITEMS:
+        return None
+    for other in folders.values():
+        if other.type is FolderType.DELETED_ITEMS:
+            return other.id
+    return None

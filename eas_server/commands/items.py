@@ -1,0 +1,80 @@
+"""From a stored item to the properties that a client gets: shared by Sync, ItemOperations and Search."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from eas_server.commands.attachments import file_reference
+from eas_server.commands.context import Context
+from eas_server.model import blob
+from eas_server.model.ids import CollectionId
+from eas_server.model.mail import Folder, FolderType, Item
+from eas_server.render.body import BodyPlan, RenderedBody, choose_body, choose_body_part, finish
+from eas_server.render.email import email_properties
+from protocol.commands.sync import Options
+from protocol.elements import Element
+from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
+from protocol.items.email import Email
+from protocol.schema import dump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemOptions:
+    """How a client wants bodies: what Sync, ItemOperations and Search have in common of their Options."""
+
+    preferences: tuple[BodyPreference, ...] = ()
+    part_preferences: tuple[BodyPartPreference, ...] = ()
+    mime_support: int = 0
+    mime_truncation: int | None = None
+    multipart: bool = False
+    """The answer goes as parts, which can hold octets that an inline string cannot."""
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """Those of a Sync."""
+        part = options.body_part_preference
+        return cls(
+            preferences=options.body_preferences,
+            part_preferences=() if part is None else (part,),
+            mime_support=options.mime_support or 0,
+            mime_truncation=options.mime_truncation,
+        )
+
+
+def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
+    """Which body the item goes with."""
+    return choose_body(
+        item,
+        preferences=options.preferences,
+        mime_support=options.mime_support,
+        mime_truncation=options.mime_truncation,
+        multipart=options.multipart,
+    )
+
+
+async def rendered(item: Item, plan: BodyPlan) -> RenderedBody:
+    """Read what the plan names, and finish it."""
+    return finish(plan, await blob.read(item.content, *plan.read) if plan.read else b"")
+
+
+async def email_of(
+    collection: CollectionId, item: Item, options: ItemOptions, *, plan: BodyPlan | None = None, is_draft: bool = False
+) -> Email:
+    """All properties of a message, with the body that the options ask for."""
+    body = await rendered(item, plan or body_plan(item, options))
+    part_plan = choose_body_part(item, options.part_preferences)
+    part = await rendered(item, part_plan) if part_plan is not None else None
+    return email_properties(
+        item,
+        body.body(),
+        file_reference=lambda number: file_reference(collection, item.id, number),
+        body_part=part.body_part() if part is not None else None,
+        is_draft=True if is_draft else None,
+    )
+
+
+async def application_data(
+    ctx: Context, folder: Folder, item: Item, options: ItemOptions, *, plan: BodyPlan | None = None
+) -> Element:
+    """ApplicationData of an item, as the client's version has it."""
+    is_draft = folder.type is FolderType.DRAFTS
+    return dump(await email_of(folder.id, item, options, plan=plan, is_draft=is_draft), ctx.version)

@@ -1,0 +1,102 @@
+"""Ping, [MS-ASCMD] 2.2.1.13 and 3.1.5.8: wait until something changes in the folders that a client names."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Final
+
+from eas_server.commands.context import Command, Context
+from eas_server.commands.lookahead import look_ahead
+from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.waiting import Reason, waiting
+from eas_server.errors import NoSuchFolder, StaleToken
+from eas_server.model.ids import ROOT, CollectionId
+from eas_server.sync.window import is_current
+from protocol.commands.ping import Request, Response, Status
+from protocol.errors import MalformedRequest
+from protocol.http import CommandName
+from protocol.versions import ProtocolVersion
+
+
+async def handle(request: Request, ctx: Context) -> Response:
+    """Answer when a folder has news for this device, or when the heartbeat is over.
+
+    A folder that the device never synced has none: iOS pings such, and would loop.
+    """
+    heartbeat = request.heartbeat_interval or ctx.device.ping_heartbeat
+    folders = _folders(request, ctx)
+    if heartbeat is None or not folders:
+        return Response(status=Status.MISSING_PARAMETERS)
+    limits = ctx.settings.sync
+    allowed = min(max(heartbeat, limits.min_heartbeat), limits.max_heartbeat)
+    if allowed != heartbeat:
+        return Response(status=Status.HEARTBEAT_OUT_OF_RANGE, heartbeat_interval=allowed)
+    if len(folders) > limits.max_ping_folders:
+        return Response(status=Status.TOO_MANY_FOLDERS, max_folders=limits.max_ping_folders)
+    await _remember(ctx, heartbeat, folders)
+    return await _watch(ctx, [folder for folder, _ in folders], heartbeat)
+
+
+def _folders(request: Request, ctx: Context) -> tuple[tuple[CollectionId, str], ...]:
+    if request.folders is None:
+        return ctx.device.ping_folders
+    return tuple(dict.fromkeys((CollectionId(folder.id), folder.item_class) for folder in request.folders))
+
+
+async def _remember(ctx: Context, heartbeat: int, folders: tuple[tuple[CollectionId, str], ...]) -> None:
+    """The next Ping may leave out what did not change (MS-ASCMD_R3152, R322)."""
+    if (ctx.device.ping_heartbeat, ctx.device.ping_folders) != (heartbeat, folders):
+        await ctx.ports.state.save_device(
+            dataclasses.replace(ctx.device, ping_heartbeat=heartbeat, ping_folders=folders)
+        )
+
+
+async def _watch(ctx: Context, folders: list[CollectionId], seconds: float) -> Response:
+    """Subscribe, then look, then wait: no change falls between."""
+    with waiting(ctx, [*folders, ROOT]) as waiter:
+        suspects: Iterable[CollectionId] = folders
+        while True:
+            there = await ctx.ports.mail.tokens(ctx.account.user, folders)
+            if len(there) < len(set(folders)):
+                return Response(status=Status.HIERARCHY_CHANGED)
+            changed = [folder for folder in folders if folder in suspects and await has_news(ctx, folder)]
+            if changed:
+                return Response(status=Status.CHANGES, folders=tuple(changed))
+            woken = await waiter.wait(seconds)
+            if woken.reason is not Reason.CHANGED:
+                return Response(status=Status.NO_CHANGES)
+            suspects = woken.collections
+
+
+async def has_news(ctx: Context, folder: CollectionId) -> bool:
+    """Whether a Sync with the newest key would bring something; what merely ages out of the filter is no news."""
+    user, mail = ctx.account.user, ctx.ports.mail
+    state = await ctx.ports.state.collection(user, ctx.device.id, folder, None)
+    if state is None:
+        return False
+    limit = state.view.floor
+    tokens = await mail.tokens(user, [folder])
+    if folder in tokens and is_current(state.view, tokens[folder], limit):
+        return False
+    try:
+        plan = await look_ahead(mail, user, folder, state.view, cutoff=limit, wanted=1)
+    except (StaleToken, NoSuchFolder):
+        return True
+    return bool(plan.steps)
+
+
+def _refuse(error: MalformedRequest, version: ProtocolVersion) -> Response:
+    return Response(status=Status.SYNTAX_ERROR)  # MS-ASCMD_R4244
+
+
+def _fail(status: int, version: ProtocolVersion) -> Response | None:
+    return Response(status=Status(status)) if status in set(Status) else None
+
+
+COMMAND: Final = Command(
+    name=CommandName.PING,
+    read=wbxml_reader(Request, empty=Request),
+    handle=handle,
+    refuse=_refuse,
+    fail=_fail,
+    gated=False,
+)

@@ -1,0 +1,63 @@
+"""The Options of a collection: which hold, which are remembered, and what they mean for its class."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from eas_server.errors import CommandError
+from eas_server.model.mail import ItemClass
+from eas_server.model.view import NO_LIMIT
+from eas_server.sync.filters import FilterType, cutoff
+from protocol import wbxml
+from protocol.commands.sync import Options, Status
+from protocol.schema import dump, load
+
+_FILTERS: Final = {
+    ItemClass.EMAIL: frozenset(range(FilterType.ALL, FilterType.ONE_MONTH + 1)),
+    ItemClass.CALENDAR: frozenset({FilterType.ALL, *range(FilterType.TWO_WEEKS, FilterType.SIX_MONTHS + 1)}),
+    ItemClass.TASKS: frozenset({FilterType.ALL, FilterType.INCOMPLETE_TASKS}),
+}
+"""The values of FilterType that a class has (MS-ASCMD_R3035 to R3061); the other classes ignore it (R3078)."""
+
+SMS: Final = "SMS"
+
+
+def choose(given: Sequence[Options], item_class: ItemClass, remembered: bytes) -> Options:
+    """The Options that hold for a collection: those given for its class, else the remembered ones, else none.
+
+    Given Options replace the remembered ones as a whole. Raises CommandError(PROTOCOL_ERROR) for two of one class, or
+    of classes that do not go together, or a filter that the class does not have.
+    """
+    if not given:
+        return unpack(remembered) if remembered else Options()
+    by_class: dict[str, Options] = {}
+    for options in given:
+        name = options.item_class or item_class.value
+        if name in by_class:
+            raise CommandError(Status.PROTOCOL_ERROR, f"two Options for {name}")  # MS-ASCMD_R930
+        by_class[name] = options
+    allowed = {item_class.value, SMS} if item_class is ItemClass.EMAIL else {item_class.value}
+    if not by_class.keys() <= allowed:
+        raise CommandError(Status.PROTOCOL_ERROR, "Options for another class")  # MS-ASCMD_R935
+    chosen = by_class.get(item_class.value, Options())
+    filters = _FILTERS.get(item_class)
+    if filters is not None and chosen.filter_type is not None and chosen.filter_type not in filters:
+        raise CommandError(Status.PROTOCOL_ERROR, f"FilterType {chosen.filter_type}")  # MS-ASCMD_R3080
+    return chosen
+
+
+def limit_of(options: Options, item_class: ItemClass, now: datetime) -> int:
+    """The instant before which items are hidden, in seconds since 1970."""
+    if item_class not in _FILTERS or options.filter_type is None:
+        return NO_LIMIT
+    return cutoff(FilterType(options.filter_type), now)
+
+
+def pack(options: Options) -> bytes:
+    """Options as a StateStore keeps them."""
+    return wbxml.encode(dump(options)).join()
+
+
+def unpack(packed: bytes) -> Options:
+    """What `pack` made."""
+    return load(Options, wbxml.decode(packed))
