@@ -8,7 +8,7 @@ repeated below. Each port has an in-memory implementation in `eas_server.backend
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
@@ -186,9 +186,10 @@ class MailSubmission(Protocol):
     async def submit(self, submission: Submission) -> Submitted:
         """Carry out all of a submission, durably, or nothing of it.
 
-        DUPLICATE: this device sent the same ClientId with the same octets before (of the last 100 of user and device
-        within seven days; without ClientId the same octets within REPEAT_WINDOW); nothing was done. Deliveries to
-        users whose quota is used up are dropped and reported by StoreFull only when none could be made.
+        DUPLICATE: this device sent the same ClientId with the same octets before (of the last KEPT_CLIENT_IDS of user
+        and device within CLIENT_ID_WINDOW; without ClientId the same octets within REPEAT_WINDOW); nothing was done.
+        Deliveries to users whose quota is used up, or who are no more, are dropped; StoreFull tells of it only when
+        none could be made and nothing was to be forwarded.
         Local users that got mail are woken through the ChangeNotifier. Raises StoreFull.
         """
         ...
@@ -303,9 +304,11 @@ class StateStore(Protocol):
     ) -> SyncKey:
         """Store the successor of `used` and give it its key.
 
-        `used` is the presented state as it is to be kept (its `accepted` and `written` grown); its ancestors are
-        dropped, since using a key proves its receipt. Other successors of `used` stay, up to KEPT_SUCCESSORS.
-        None: a start with key 0, which drops nothing before the new key is used. Keys of a collection never repeat.
+        `used` is the presented state as it is to be kept (its `accepted` and `written` grown; what other requests under
+        the same key added meanwhile is kept too); its ancestors are dropped, since using a key proves its receipt.
+        Other successors of `used` stay; beyond KEPT_SUCCESSORS keys in all, the oldest ones go.
+        None: a start with key 0, which drops nothing before the new key is used: that drops all keys from before the
+        start. Keys of a collection never repeat, not even after `forget_collection` or `remove_device`.
         `view.key` is ignored. Raises StaleSyncKey when `used` is no longer there.
         """
         ...
@@ -335,6 +338,12 @@ class StateStore(Protocol):
 
 KEPT_SUCCESSORS = 8
 """How many keys of one device and collection stay usable at once."""
+REPEAT_WINDOW = timedelta(minutes=10)
+"""How long the same octets of a device without ClientId are taken for a repetition."""
+CLIENT_ID_WINDOW = timedelta(days=7)
+"""How long a ClientId is remembered (MS-ASCMD_R4850)."""
+KEPT_CLIENT_IDS = 100
+"""How many submissions of a user and device are remembered."""
 
 
 class Subscription(Protocol):

@@ -243,6 +243,8 @@ class Changed:
     read: Revision
     flag: Revision
     categories: Revision
+    verb: Revision = Revision(0)
+    """LastVerbExecuted and its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,160 @@
+"""The embedded store as a whole: opens it, keeps its caches right, and sweeps up behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from eas_server.backends.sqlite import codec, migrate
+from eas_server.backends.sqlite.admin import Administration
+from eas_server.backends.sqlite.directory import SqliteAccounts, SqliteDirectory
+from eas_server.backends.sqlite.folders import SqliteFolders
+from eas_server.backends.sqlite.foreign import Foreign
+from eas_server.backends.sqlite.mail import SqliteMail
+from eas_server.backends.sqlite.mailboxes import Mailboxes
+from eas_server.backends.sqlite.passwords import HashCost, Passwords, SqliteAuthenticator
+from eas_server.backends.sqlite.readers import Readers
+from eas_server.backends.sqlite.registry import Registry
+from eas_server.backends.sqlite.state import SqliteState
+from eas_server.backends.sqlite.submission import SqliteQueue, SqliteSubmission
+from eas_server.backends.sqlite.sweep import sweep
+from eas_server.backends.sqlite.writer import Unit, Writer
+from eas_server.interfaces import ChangeNotifier, Clock
+from eas_server.model.ids import ROOT, CollectionId, Token, UserId
+
+LOOK_AROUND_SECONDS = 0.04
+"""How often other processes' writes are looked for: their mail wakes a device within this time."""
+SWEEP_SECONDS = 60.0
+"""How often what was deleted is swept."""
+READER_THREADS = 4
+PASSWORD_THREADS = 2
+REMEMBERED = timedelta(minutes=5)
+"""How long a right password is remembered."""
+
+
+class SystemClock:
+    """The computer's clock."""
+
+    def now(self) -> datetime:
+        """See the port."""
+        return datetime.now(UTC)
+
+
+class Store:
+    """The ports of the embedded store. Made by `open_store`; belongs to the event loop that it was opened in."""
+
+    def __init__(
+        self,
+        path: Path,
+        notifier: ChangeNotifier | None,
+        clock: Clock,
+        *,
+        hash_cost: HashCost,
+        remembered: timedelta,
+        readers: int,
+    ) -> None:
+        self.path = path
+        self._notifier = notifier
+        self._clock = clock
+        self._readers = Readers(path, readers)
+        self._writer = Writer(path, self._committed, self._foreign)
+        self._passwords = Passwords(hash_cost, PASSWORD_THREADS)
+        self._mailboxes = Mailboxes(self._readers)
+        self._registry = Registry(self._readers)
+        self.folders = SqliteFolders(self._mailboxes, self._writer)
+        self.mail = SqliteMail(self._mailboxes, self._readers, self._writer, clock)
+        self.state = SqliteState(self._readers, self._writer)
+        self.submission = SqliteSubmission(self._readers, self._writer, clock)
+        self.queue = SqliteQueue(self._readers, self._writer, clock)
+        self.directory = SqliteDirectory(self._registry)
+        self.accounts = SqliteAccounts(self._registry)
+        self.authenticator = SqliteAuthenticator(self._registry, self._readers, self._passwords, clock, remembered)
+        self.admin = Administration(self._registry, self._readers, self._writer, self._passwords)
+
+    async def watch(self) -> None:
+        """Look for other processes' writes, and sweep, until cancelled: a task of the server's lifespan."""
+        rounds = 0
+        while True:
+            await self.look_around()
+            if rounds % round(SWEEP_SECONDS / LOOK_AROUND_SECONDS) == 0:
+                await self.sweep()
+            rounds += 1
+            await asyncio.sleep(LOOK_AROUND_SECONDS)
+
+    async def look_around(self) -> None:
+        """Take over what other processes wrote, and wake who waits for it."""
+        await self._writer.look_around()
+
+    async def sweep(self) -> None:
+        """Remove what was deleted, in small transactions."""
+        now = codec.micros(self._clock.now())
+        more = True
+        while more:
+            more = await self._writer.run(partial(sweep, now=now))
+
+    async def close(self) -> None:
+        """Finish what was asked for, and close."""
+        await self._writer.close()
+        await self._readers.close()
+        await self._passwords.close()
+
+    def _committed(self, unit: Unit) -> None:
+        for user, collections in unit.changed.items():
+            self._mailboxes.grown(user, collections, Token(unit.stamp))
+        for user in unit.reshaped:
+            self._mailboxes.reshaped(user)
+        for effect in unit.effects:
+            effect()
+        for user in unit.changed.keys() | unit.reshaped.keys():
+            self._publish(user, unit.changed.get(user, set()) | unit.reshaped.get(user, set()))
+
+    def _foreign(self, foreign: Foreign) -> None:
+        woken: dict[UserId, set[CollectionId]] = {}
+        for (user, collection), token in foreign.tokens.items():
+            self._mailboxes.grown(user, (collection,), token)
+            woken.setdefault(user, set()).add(collection)
+        for user in foreign.hierarchies:
+            self._mailboxes.reshaped(user)
+            woken.setdefault(user, set()).add(ROOT)
+        self.state.foreign(foreign)
+        if foreign.directory:
+            self._registry.changed()
+        for user, collections in woken.items():
+            self._publish(user, collections)
+
+    def _publish(self, user: UserId, collections: set[CollectionId]) -> None:
+        if self._notifier is not None:
+            self._notifier.publish(user, collections)
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path,
+    *,
+    notifier: ChangeNotifier | None = None,
+    clock: Clock | None = None,
+    hash_cost: HashCost | None = None,
+    remembered: timedelta = REMEMBERED,
+    readers: int = READER_THREADS,
+) -> AsyncIterator[Store]:
+    """Open the store at `path`, made or brought to the present schema where needed.
+
+    A server runs `Store.watch` beside its requests; short-lived programs need not. Raises IncompatibleStore,
+    StoreUnavailable.
+    """
+    await asyncio.to_thread(migrate.prepare, path)
+    store = Store(
+        path,
+        notifier,
+        clock or SystemClock(),
+        hash_cost=hash_cost or HashCost(),
+        remembered=remembered,
+        readers=readers,
+    )
+    try:
+        await store.look_around()
+        yield store
+    finally:
+        await store.close()
