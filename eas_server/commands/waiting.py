@@ -81,13 +81,14 @@ async def wait_for_change(ctx: Context, collections: Collection[CollectionId], s
 class Waiter:
     """One request that waits."""
 
-    __slots__ = ("_ctx", "_ended", "_future", "_subscription")
+    __slots__ = ("_began", "_ctx", "_ended", "_future", "_subscription")
 
     def __init__(self, ctx: Context, subscription: Subscription) -> None:
         self._ctx = ctx
         self._subscription = subscription
         self._future: asyncio.Future[Woken] | None = None
         self._ended: Woken | None = None
+        self._began = asyncio.get_running_loop().time()
 
     def end(self, woken: Woken) -> None:
         """End the wait that goes on, and any that is asked for later."""
@@ -95,14 +96,14 @@ class Waiter:
         self._wake(woken)
 
     async def wait(self, seconds: float) -> Woken:
-        """Wait for a change, at most `seconds`; may be called again, for what comes after."""
+        """Wait for a change, until `seconds` after the waiter began; may be called again, for what comes after."""
         if self._ended is not None:
             return self._ended
         if self._ctx.stopping.is_set():
             return Woken(Reason.STOPPING)
         loop = asyncio.get_running_loop()
         self._future = loop.create_future()
-        timer = loop.call_later(seconds, self._wake, Woken(Reason.TIMEOUT))
+        timer = loop.call_at(self._began + seconds, self._wake, Woken(Reason.TIMEOUT))
         tasks = [
             loop.create_task(self._until_changed()),
             loop.create_task(self._until_gone()),

@@ -126,6 +126,11 @@ class SignIn:
         """The settings in force."""
         return self._live.web.auth
 
+    @property
+    def challenge(self) -> str:
+        """The value of WWW-Authenticate."""
+        return f'Basic realm="{self.settings.realm}", charset="UTF-8"'
+
     def forget(self) -> None:
         """Ask again for every password from now on."""
         self._verified.forget()

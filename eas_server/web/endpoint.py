@@ -150,8 +150,8 @@ class Endpoint:
         if account is None:
             account = await self._sign_in.account(authorization, exchange.record.address)
         if account is None:
-            challenge = f'Basic realm="{self._live.web.auth.realm}", charset="UTF-8"'
-            return _Answer(status=_UNAUTHORIZED, headers=((b"www-authenticate", challenge.encode("ascii")),))
+            challenge = self._sign_in.challenge.encode("ascii")
+            return _Answer(status=_UNAUTHORIZED, headers=((b"www-authenticate", challenge),))
         exchange.record.user = account.user
         match exchange.scope["method"]:
             case "POST":

@@ -7,15 +7,13 @@ import resource
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from eas_server.web.connection import connection_class
-from eas_server.web.settings import Timing
+from eas_server.web.settings import Certificate, Listener, Timing
 
 log = logging.getLogger(__name__)
 
@@ -25,23 +23,6 @@ _KEEPALIVE_IDLE: Final = 120
 """Seconds of silence after which the kernel asks whether the other end is still there."""
 _KEEPALIVE_INTERVAL: Final = 30
 _KEEPALIVE_COUNT: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
-    """An address to listen on. Port 0: any free one."""
-
-    address: str
-    port: int
-    tls: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """Where the certificate (with its chain) and its key are, in PEM."""
-
-    certificate: Path
-    key: Path
 
 
 def tls_context(certificate: Certificate) -> ssl.SSLContext:

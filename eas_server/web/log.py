@@ -2,9 +2,12 @@
 
 import json
 import logging
+import logging.handlers
 import re
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 REQUESTS = logging.getLogger("eas_server.request")
 
@@ -95,3 +98,24 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             content["traceback"] = self.formatException(record.exc_info)
         return json.dumps(content, ensure_ascii=True)
+
+
+_OURS = "eas_server.configured"
+
+
+def set_up_logging(level: str, *, json_lines: bool, file: Path | None) -> None:
+    """Write the log to standard error, or to `file`; may be called again. Raises OSError for the file."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if file is not None:
+        # reopens the file when logrotate has moved it away
+        handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8")
+    handler.setFormatter(JsonFormatter() if json_lines else TextFormatter())
+    handler.set_name(_OURS)
+    root = logging.getLogger()
+    for earlier in [each for each in root.handlers if each.get_name() == _OURS]:
+        root.removeHandler(earlier)
+        earlier.close()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # what the libraries say of each connection is of interest to nobody
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import TypeAlias
 
 from eas_server.model.settings import Settings
@@ -71,6 +72,23 @@ class Timing:
     """How long an idle connection is kept."""
     stop_seconds: int = 20
     """How long requests may go on after the server was told to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """An address to listen on. Port 0: any free one."""
+
+    address: str
+    port: int
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """Where the certificate (with its chain) and its key are, in PEM."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""`eas-server serve`."""
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import Final
+
+import click
+
+from eas_server.errors import ConfigError, Unavailable
+
+_YOUNG: Final = 20_000
+"""Objects between two looks of the collector: requests leave few cycles behind, and each look stops all of them."""
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("eas-server.toml"),
+    show_default=True,
+    help="The configuration file.",
+)
+@click.option("--check", is_flag=True, help="Read the configuration, say whether it is right, and end.")
+def serve(config_path: Path, check: bool) -> None:
+    """Run the server in the foreground.
+
+    SIGTERM and SIGINT stop it: waiting requests are answered first. SIGHUP reads the configuration and the
+    certificates again.
+    """
+    try:
+        if check:
+            _check(config_path)
+        else:
+            _run(config_path)
+    except (ConfigError, Unavailable, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _check(config_path: Path) -> None:
+    from eas_server.config import load
+
+    load(config_path)
+    click.echo(f"{config_path}: all right")
+
+
+def _run(config_path: Path) -> None:
+    import uvloop
+
+    from eas_server.main import run
+
+    gc.set_threshold(_YOUNG, 20, 50)
+    gc.freeze()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(config_path))
+
+
+COMMAND = serve

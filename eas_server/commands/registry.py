@@ -1,0 +1,25 @@
+"""The commands that this server has."""
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Mapping
+
+from eas_server.commands.context import Command
+from protocol.http import CommandName
+
+
+def load_commands() -> Mapping[CommandName, Command]:
+    """Each command of the protocol documents that has a module of its name in this package, by name."""
+    found = {}
+    for name in CommandName:
+        module = f"{__package__}.{module_name(name)}"
+        if importlib.util.find_spec(module) is not None:
+            command: Command = importlib.import_module(module).COMMAND
+            found[name] = command
+    return found
+
+
+def module_name(name: CommandName) -> str:
+    """`SendMail` -> `send_mail`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name.value).lower()

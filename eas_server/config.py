@@ -1,0 +1,277 @@
+"""The configuration: a TOML file, read into typed settings. `docs/configuration.md` describes every key.
+
+Each error names the file and the key and says what would be right. Relative paths are relative to the file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from eas_server.backends.ldap.settings import LdapSettings
+from eas_server.config_reading import Wrong, read
+from eas_server.errors import ConfigError
+from eas_server.model.ids import UserId
+from eas_server.model.settings import PolicySettings, RecipientSettings, Settings, SyncSettings
+from eas_server.submission.settings import LmtpSettings, SmtpSettings
+from eas_server.web.settings import (
+    AuthSettings,
+    Certificate,
+    Listener,
+    Network,
+    SlowDown,
+    Timing,
+    WebLimits,
+    WebSettings,
+)
+from protocol.codepages import tag
+
+DEFAULT_POLICY = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSection:
+    """`[server]`: what the server is to the world."""
+
+    external_url: str = ""
+    domains: tuple[str, ...] = ()
+    require_tls: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    default_policy: str = DEFAULT_POLICY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSection:
+    """`[store]`: the embedded store."""
+
+    path: Path = Path("eas-server.db")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectorySection:
+    """`[directory]`: where people and groups come from."""
+
+    kind: Literal["embedded", "ldap"] = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationSection:
+    """`[authentication]`: who may sign in, and what wrong passwords cost."""
+
+    kind: Literal["local", "ldap"] = "local"
+    realm: str = AuthSettings().realm
+    cache_seconds: float = AuthSettings().cache_seconds
+    slow_down: SlowDown = field(default_factory=SlowDown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsSection:
+    """`[limits]`: of requests, answers and lists."""
+
+    http: WebLimits = field(default_factory=WebLimits)
+    connections: Timing = field(default_factory=Timing)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    recipients: RecipientSettings = field(default_factory=RecipientSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySection:
+    """`[policies.NAME]`: a policy and whom it is for."""
+
+    strict: bool = False
+    refresh_hours: int = 0
+    users: tuple[str, ...] = ()
+    settings: Mapping[str, bool | int | str | tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSection:
+    """`[logging]`: what is written, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file."""
+
+    server: ServerSection = field(default_factory=ServerSection)
+    listeners: tuple[Listener, ...] = (Listener(address="127.0.0.1", port=8080),)
+    tls: Certificate | None = None
+    store: StoreSection = field(default_factory=StoreSection)
+    directory: DirectorySection = field(default_factory=DirectorySection)
+    authentication: AuthenticationSection = field(default_factory=AuthenticationSection)
+    ldap: LdapSettings | None = None
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    policies: Mapping[str, PolicySection] = field(default_factory=dict)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    lmtp: LmtpSettings = field(default_factory=LmtpSettings)
+    logging: LoggingSection = field(default_factory=LoggingSection)
+
+    @property
+    def settings(self) -> Settings:
+        """What handlers may ask for."""
+        policies = {
+            name: PolicySettings(
+                name=name, strict=each.strict, refresh_hours=each.refresh_hours, settings=each.settings
+            )
+            for name, each in self.policies.items()
+        }
+        policies.setdefault(DEFAULT_POLICY, PolicySettings())
+        return Settings(
+            external_url=self.server.external_url.rstrip("/"),
+            domains=tuple(domain.lower() for domain in self.server.domains),
+            sync=self.limits.sync,
+            recipients=self.limits.recipients,
+            policies=policies,
+            default_policy=self.server.default_policy,
+            policy_of_user={UserId(user.lower()): name for name, each in self.policies.items() for user in each.users},
+        )
+
+    @property
+    def web(self) -> WebSettings:
+        """What the HTTP side asks for."""
+        auth = self.authentication
+        # the embedded store remembers passwords itself, and knows when one is changed
+        cached = auth.cache_seconds if auth.kind == "ldap" else 0.0
+        return WebSettings(
+            settings=self.settings,
+            auth=AuthSettings(realm=auth.realm, cache_seconds=cached, slow_down=auth.slow_down),
+            limits=self.limits.http,
+            require_tls=self.server.require_tls,
+            trusted_proxies=_networks(self.server.trusted_proxies),
+        )
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Read and check the text of a configuration file that stands at `path`. Raises ConfigError."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    try:
+        _read_password(found, path.parent)
+        config: Config = read(found, Config, path.parent)
+        for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_limits):
+            check(config)
+    except Wrong as wrong:
+        raise ConfigError(f"{path}: {wrong.key}: {wrong.reason}") from None
+    return config
+
+
+def _read_password(found: dict[str, Any], base: Path) -> None:
+    """`smtp.password_file` stands for `smtp.password`, so that the file can be shown to others."""
+    smtp = found.get("smtp")
+    if not isinstance(smtp, dict) or "password_file" not in smtp:
+        return
+    name = smtp.pop("password_file")
+    if not isinstance(name, str) or "password" in smtp:
+        raise Wrong("smtp.password_file", "must be the path of a file, and stands instead of password")
+    try:
+        smtp["password"] = (base / name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong("smtp.password_file", f"cannot be read: {error}") from None
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def _check_server(config: Config) -> None:
+    server = config.server
+    for text in server.trusted_proxies:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise Wrong("server.trusted_proxies", f'"{text}" must be an address or a network: "10.0.0.0/8"') from None
+    for domain in server.domains:
+        if "@" in domain or "." not in domain or domain != domain.strip():
+            raise Wrong("server.domains", f'"{domain}" must be a mail domain: "example.com"')
+    if server.external_url:
+        parts = urlsplit(server.external_url)
+        plain = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+        if parts.scheme not in ("http", "https") or not parts.hostname or plain:
+            raise Wrong("server.external_url", 'must be scheme and host alone: "https://mail.example.com"')
+    realm = config.authentication.realm
+    if not (realm.isascii() and realm.isprintable()) or '"' in realm or "\\" in realm:
+        raise Wrong("authentication.realm", "must be plain ASCII without quotes and backslashes")
+    if server.default_policy not in {*config.policies, DEFAULT_POLICY}:
+        raise Wrong("server.default_policy", f"no section [policies.{server.default_policy}] is there")
+
+
+def _check_listeners(config: Config) -> None:
+    if not config.listeners:
+        raise Wrong("listeners", "at least one [[listeners]] is needed")
+    seen = set()
+    for number, listener in enumerate(config.listeners):
+        key = f"listeners[{number}]"
+        loopback = _is_loopback(listener.address, f"{key}.address")
+        if not 0 <= listener.port <= MAX_PORT:
+            raise Wrong(f"{key}.port", f"must be between 0 (any free one) and {MAX_PORT}")
+        if listener.port and (listener.address, listener.port) in seen:
+            raise Wrong(f"{key}.port", f"{listener.port} on {listener.address} is there twice")
+        seen.add((listener.address, listener.port))
+        if listener.tls and config.tls is None:
+            raise Wrong(f"{key}.tls", "needs a section [tls] with certificate and key")
+        if not (listener.tls or loopback or config.server.trusted_proxies):
+            raise Wrong(
+                f"{key}.tls",
+                f"plain HTTP on {listener.address} would send passwords in the clear: set tls = true, "
+                'listen on "127.0.0.1", or name your proxy in server.trusted_proxies',
+            )
+
+
+MAX_PORT = 65535
+
+
+def _is_loopback(address: str, key: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        raise Wrong(key, f'"{address}" must be an IP address: "127.0.0.1", "0.0.0.0" or "::"') from None
+
+
+def _check_ldap(config: Config) -> None:
+    for section, kind in (("directory", config.directory.kind), ("authentication", config.authentication.kind)):
+        if kind == "ldap" and config.ldap is None:
+            raise Wrong(f"{section}.kind", '"ldap" needs a section [ldap]')
+
+
+def _check_policies(config: Config) -> None:
+    assigned: dict[str, str] = {}
+    for name, policy in config.policies.items():
+        for user in policy.users:
+            other = assigned.setdefault(user.lower(), name)
+            if other != name:
+                raise Wrong(f"policies.{name}.users", f'"{user}" is in policies.{other} already')
+        for setting in policy.settings:
+            try:
+                tag(f"Provision:{setting}")
+            except KeyError:
+                raise Wrong(
+                    f"policies.{name}.settings.{setting}", "is no element of EASProvisionDoc ([MS-ASPROV] 2.2.2.28)"
+                ) from None
+
+
+def _check_limits(config: Config) -> None:
+    sync = config.limits.sync
+    if sync.min_heartbeat > sync.max_heartbeat:
+        raise Wrong("limits.sync.min_heartbeat", f"must not be more than max_heartbeat ({sync.max_heartbeat})")
+    if not 1 <= sync.default_window_size <= sync.max_window_size:
+        raise Wrong(
+            "limits.sync.default_window_size", f"must be between 1 and max_window_size ({sync.max_window_size})"
+        )

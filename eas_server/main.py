@@ -1,0 +1,198 @@
+"""The composition: configuration -> adapters -> application -> listeners. With `cli` the only importer of backends."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
+from eas_server.backends.sqlite import SystemClock, open_store
+from eas_server.commands.context import Command, Ports
+from eas_server.commands.registry import load_commands
+from eas_server.config import Config, load
+from eas_server.errors import ConfigError
+from eas_server.interfaces import Authenticator, Clock, Directory
+from eas_server.notify import ChangeNotifier
+from eas_server.web.app import App
+from eas_server.web.auth import SignIn
+from eas_server.web.endpoint import Endpoint
+from eas_server.web.listeners import Listeners, raise_file_limit, reload_certificate, tls_context
+from eas_server.web.log import set_up_logging
+from eas_server.web.pages import Pages
+from eas_server.web.settings import Live
+from protocol.http import CommandName
+
+log = logging.getLogger(__name__)
+
+Ready = Callable[[Sequence[str]], None]
+"""Told the URLs once connections are accepted."""
+Job = Callable[[], Awaitable[None]]
+"""Something that runs as long as the server does; it is cancelled at the end."""
+RESTART_SECTIONS: Final = ("listeners", "store", "directory", "ldap", "smtp", "lmtp")
+"""Sections that a reload cannot bring into force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The world as the configuration wants it."""
+
+    ports: Ports
+    authenticator: Authenticator
+    jobs: Sequence[Job] = ()
+
+
+OpenAdapters = Callable[[Config, ChangeNotifier, Clock, Live], AbstractAsyncContextManager[Adapters]]
+
+
+class Server:
+    """One running server: what signals act on."""
+
+    def __init__(self, path: Path, config: Config, adapters: Adapters, live: Live, clock: Clock) -> None:
+        self._path = path
+        self._config = config
+        self._adapters = adapters
+        self._live = live
+        self._stopping = asyncio.Event()
+        self._context: ssl.SSLContext | None = None if config.tls is None else tls_context(config.tls)
+        self._sign_in = SignIn(adapters.authenticator, live, self._stopping, time.monotonic)
+        commands = load_commands()
+        self._listeners = Listeners(
+            build_app(adapters.ports, commands, self._sign_in, live, clock, self._stopping),
+            config.listeners,
+            context=self._context,
+            timing=config.limits.connections,
+            stopping=self._stopping,
+        )
+
+    async def serve(self, ready: Ready | None = None) -> None:
+        """Serve until `stop`. Raises OSError when an address cannot be listened on."""
+        urls = self._listeners.bind()
+
+        def begun() -> None:
+            log.info("listening on %s", ", ".join(urls))
+            if ready is not None:
+                ready(urls)
+
+        async with asyncio.TaskGroup() as group:
+            jobs = [group.create_task(_as_coroutine(job)) for job in self._adapters.jobs]
+            try:
+                await self._listeners.serve(begun)
+            finally:
+                for job in jobs:
+                    job.cancel()
+
+    def stop(self) -> None:
+        """Stop accepting, let waiting requests answer, then end."""
+        log.info("stopping")
+        self._listeners.stop()
+
+    def reload(self) -> None:
+        """Bring the configuration and the certificates into force as they are now; broken ones are refused whole."""
+        try:
+            config = load(self._path)
+            if config.tls is not None and self._context is not None:
+                reload_certificate(self._context, config.tls)
+        except (ConfigError, OSError) as error:
+            # the reason is the administrator's to mend: a traceback would hide it
+            log.error("the configuration was not reloaded, the old one stays: %s", error)  # noqa: TRY400
+            return
+        for section in RESTART_SECTIONS:
+            if getattr(config, section) != getattr(self._config, section):
+                log.warning("[%s] changed: this takes a restart", section)
+        self._config = config
+        self._live.web = config.web
+        self._sign_in.forget()
+        _set_up_logging(config)
+        log.info("the configuration was reloaded")
+
+
+def _set_up_logging(config: Config) -> None:
+    section = config.logging
+    set_up_logging(section.level, json_lines=section.format == "json", file=section.file)
+
+
+async def _as_coroutine(job: Job) -> None:
+    await job()
+
+
+def build_app(
+    ports: Ports,
+    commands: Mapping[CommandName, Command],
+    sign_in: SignIn,
+    live: Live,
+    clock: Clock,
+    stopping: asyncio.Event,
+) -> App:
+    """The HTTP side over the given ports."""
+    endpoint = Endpoint(ports=ports, commands=commands, sign_in=sign_in, live=live, clock=clock, stopping=stopping)
+    pages = Pages(sign_in=sign_in, live=live, clock=clock)
+    return App(endpoint, pages.app, live)
+
+
+@contextlib.asynccontextmanager
+async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, live: Live) -> AsyncIterator[Adapters]:
+    """The adapters that the configuration names."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            open_store(
+                config.store.path,
+                notifier=notifier,
+                clock=clock,
+                remembered=timedelta(seconds=config.authentication.cache_seconds),
+            )
+        )
+        directory: Directory = store.directory
+        authenticator: Authenticator = store.authenticator
+        if config.ldap is not None:
+            pool = LdapPool(config.ldap)
+            stack.push_async_callback(pool.close)
+            if config.directory.kind == "ldap":
+                directory = LdapDirectory(pool)
+            if config.authentication.kind == "ldap":
+                authenticator = LdapAuthenticator(pool, store.accounts)
+        ports = Ports(
+            folders=store.folders,
+            mail=store.mail,
+            search=store.mail,
+            state=store.state,
+            accounts=store.accounts,
+            directory=directory,
+            submission=store.submission,
+            notifier=notifier,
+        )
+        yield Adapters(ports=ports, authenticator=authenticator, jobs=(store.watch,))
+
+
+async def run(config_path: Path, ready: Ready | None = None, *, adapters: OpenAdapters = open_adapters) -> None:
+    """Read the configuration and serve until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Raises ConfigError, OSError for certificates and addresses, and what opening the adapters raises.
+    """
+    config = load(config_path)
+    _set_up_logging(config)
+    raise_file_limit()
+    clock, live = SystemClock(), Live(config.web)
+    async with adapters(config, ChangeNotifier(), clock, live) as opened:
+        server = Server(config_path, config, opened, live, clock)
+        with _signals({signal.SIGTERM: server.stop, signal.SIGINT: server.stop, signal.SIGHUP: server.reload}):
+            await server.serve(ready)
+
+
+@contextlib.contextmanager
+def _signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
