@@ -210,7 +210,7 @@ def _wrapped(message: memoryview, header: Header, attached: list[bytes]) -> byte
     inside = header.only(lambda field: field.name.startswith(_DESCRIPTION))
     delimiter = eol + b"--" + boundary
     top = outside.octets if outside.octets.endswith(b"\n") else outside.octets + eol
-    pieces = [
+    pieces: list[bytes | memoryview] = [
         top + b"MIME-Version: 1.0" + eol + b'Content-Type: multipart/mixed; boundary="' + boundary + b'"' + eol,
         delimiter + eol + inside.octets + (b"" if header.octets.endswith(b"\n") else eol + eol),
         message[header.size :],

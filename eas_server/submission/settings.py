@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
-SMTP_PORT: Final = 25
 SUBMISSION_PORT: Final = 587
 MEBIBYTE: Final = 1024 * 1024
 
@@ -30,7 +30,7 @@ class SmtpSettings:
     security: Security = Security.STARTTLS
     verify: bool = True
     """The certificate has to be valid and to name `host`."""
-    ca_file: str = ""
+    ca_file: Path | None = None
     """PEM certificates to trust instead of the system's."""
     username: str = ""
     password: str = ""
@@ -53,8 +53,8 @@ class SmtpSettings:
 class LmtpSettings:
     """Where mail comes in from a mail server on the same machine, such as Postfix."""
 
-    socket: str = ""
-    """The path of a Unix socket; "": none."""
+    socket: Path | None = None
+    """The path of a Unix socket."""
     socket_mode: int = 0o660
     host: str = "127.0.0.1"
     """A loopback address: LMTP has no authentication."""
@@ -67,4 +67,4 @@ class LmtpSettings:
     @property
     def enabled(self) -> bool:
         """Whether there is a listener at all."""
-        return bool(self.socket or self.port)
+        return self.socket is not None or self.port != 0
