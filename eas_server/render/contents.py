@@ -67,8 +67,12 @@ class Contents:
 
     @property
     def has_text(self) -> bool:
-        """Whether the text was found."""
-        return self.plain is not None or self.html is not None
+        """Whether text was found; an empty part leaves the place to a later one."""
+        return not (_empty(self.plain) and _empty(self.html))
+
+
+def _empty(part: Part | None) -> bool:
+    return part is None or part.start >= part.end
 
 
 def cms_type(part: Part) -> str:
@@ -107,10 +111,10 @@ def _take_as_text(contents: Contents, part: Part, container: str) -> bool:
     if _disposition(part)[0] == "attachment" or not part.type.startswith("text/"):
         return False
     alternative = container == "alternative"
-    if part.type == TEXT_PLAIN and contents.plain is None and (alternative or not contents.has_text):
+    if part.type == TEXT_PLAIN and _empty(contents.plain) and (alternative or not contents.has_text):
         contents.plain = part
         return True
-    if part.type == TEXT_HTML and contents.html is None and (alternative or contents.plain is None):
+    if part.type == TEXT_HTML and _empty(contents.html) and (alternative or not contents.has_text):
         contents.html = part
         return True
     return alternative and part.type not in {TEXT_PLAIN, TEXT_HTML, "text/calendar"}
