@@ -94,30 +94,38 @@ def collect(root: Part) -> Contents:
     vanish. So are signatures and encrypted parts, and calendar parts.
     """
     contents = Contents()
-    stack: list[tuple[Part, str]] = [(root, "")]
+    stack = [(root, "", False)]
     while stack:
-        part, container = stack.pop()
+        part, container, alternative = stack.pop()
         if part.type.startswith("multipart/") and part.children:
             kind = part.type.removeprefix("multipart/")
-            inherited = container if container == "alternative" and kind != "mixed" else kind
-            stack.extend((child, inherited) for child in reversed(part.children))
-        elif not _take_as_text(contents, part, container):
+            within = alternative or kind == "alternative"
+            stack.extend((child, kind, within) for child in reversed(part.children))
+        elif not _take_as_text(contents, part, alternative=alternative) and not _needless(part, container):
             contents.attached.append((part, container == "related"))
     return contents
 
 
-def _take_as_text(contents: Contents, part: Part, container: str) -> bool:
-    """Whether the part is text of the message, or an alternative of it that no client needs."""
-    if _disposition(part)[0] == "attachment" or not part.type.startswith("text/"):
+def _take_as_text(contents: Contents, part: Part, *, alternative: bool) -> bool:
+    """Take the part as text of the message, if it is."""
+    if _disposition(part)[0] == "attachment":
         return False
-    alternative = container == "alternative"
     if part.type == TEXT_PLAIN and _empty(contents.plain) and (alternative or not contents.has_text):
         contents.plain = part
         return True
     if part.type == TEXT_HTML and _empty(contents.html) and (alternative or not contents.has_text):
         contents.html = part
         return True
-    return alternative and part.type not in {TEXT_PLAIN, TEXT_HTML, "text/calendar"}
+    return False
+
+
+def _needless(part: Part, container: str) -> bool:
+    """Whether the part is the text once more, in a form that no client asks for (text/enriched, text/x-amp-html)."""
+    return (
+        container == "alternative"
+        and part.type.startswith("text/")
+        and part.type not in {TEXT_PLAIN, TEXT_HTML, "text/calendar"}
+    )
 
 
 def _disposition(part: Part) -> tuple[str, dict[str, str]]:
