@@ -57,7 +57,7 @@ async def test_every_property(directory: LdapDirectory) -> None:
         title="Engineer",
         company="Example Ltd",
         department="Research",
-        office="B 214",
+        office="214 East",
         phone="+49 30 1001",
         home_phone="+49 30 2001",
         mobile_phone="+49 170 3001",
@@ -92,6 +92,8 @@ async def test_all_certificates_of_an_entry(directory: LdapDirectory) -> None:
         ("a.adams@", ["alice"]),
         ("team@example", ["team"]),
         ("ali\0ce", ["alice"]),
+        ("example", ["alice"]),
+        ("214", ["alice"]),
         ("dams", []),
         ("alice berg", []),
         ("Ghost", []),
@@ -121,6 +123,10 @@ async def test_a_part_of_the_matches_in_the_order_of_display_names(directory: Ld
     assert (names(part), part.total) == (["bob"], 3)
     beyond = await directory.search("b", 3, 5)
     assert (beyond.entries, beyond.total) == ((), 3)
+
+
+async def test_a_groups_alias_is_its_name(directory: LdapDirectory) -> None:
+    assert (await one(directory, "team")).alias == "team"
 
 
 @pytest.mark.parametrize("name", ["bo", "BO", " bo ", "bo@example.com", "Bo@Example.COM"])

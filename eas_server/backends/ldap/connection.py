@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -36,7 +37,6 @@ T = TypeVar("T")
 
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 _SUCCESS: Final = 0
-_TIME_LIMIT: Final = 3
 _SIZE_LIMITS: Final = frozenset({4, 11})
 """sizeLimitExceeded, adminLimitExceeded: what came before is good."""
 _NO_SUCH_ENTRY: Final = frozenset({32, 34})
@@ -44,6 +44,10 @@ _NO_SUCH_ENTRY: Final = frozenset({32, 34})
 _REFUSALS: Final = frozenset({19, 32, 34, 48, 49, 50, 53})
 """constraintViolation (locked by a password policy), noSuchObject, invalidDNSyntax, inappropriateAuthentication (no
 password set), invalidCredentials, insufficientAccessRights, unwillingToPerform (account disabled)."""
+
+
+_NOT_NOW: Final = frozenset({51, 52})
+"""busy, unavailable: another server may be able to."""
 
 
 class Scope(Enum):
@@ -68,6 +72,17 @@ class SearchResult:
 
     entries: list[RawEntry]
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came back: entries, if any, and the result that closes the operation."""
+
+    code: int
+    text: str
+    entries: list[RawEntry]
+    cookie: bytes
+    estimate: int
 
 
 def tls_context(settings: LdapSettings) -> ssl.SSLContext:
@@ -135,15 +150,13 @@ class LdapConnection:
         self._ldap.password = password.encode()
         self._ldap.authentication = ldap3.SIMPLE
         try:
-            self._call(lambda: self._ldap.bind(read_server_info=False))
+            answer = self._call(self._bind)
         finally:
             self._ldap.password = None
-        code = self._ldap.result["result"]
-        if code == _SUCCESS:
-            return True
-        if code in _REFUSALS:
+        if answer.code in _REFUSALS:
             return False
-        raise self._unavailable("bind")
+        self._check(answer, "bind")
+        return True
 
     def search(
         self,
@@ -159,22 +172,22 @@ class LdapConnection:
         The server's own size limits cut the result short without an error; an entry that does not exist is no match.
         Raises ServerError, DirectoryUnavailable.
         """
+        read = partial(self._page, filter_, attributes, self._settings.base_dn if base is None else base, scope)
         entries: list[RawEntry] = []
-        cookie: bytes | None = None
+        cookie = b""
         while True:
-            self._search_page(filter_, attributes, base=base, scope=scope, cookie=cookie)
-            entries.extend(self._entries())
-            code = self._ldap.result["result"]
-            if code in _NO_SUCH_ENTRY and scope is Scope.ENTRY:
+            page = self._call(partial(read, cookie, self._settings.page_size))
+            if page.code in _NO_SUCH_ENTRY and scope is Scope.ENTRY:
                 return SearchResult(entries=[], total=0)
-            if code != _SUCCESS and code not in _SIZE_LIMITS:
-                raise self._unavailable("search")
-            cookie, estimate = self._page_state()
+            if page.code not in _SIZE_LIMITS:
+                self._check(page, "search")
+            entries.extend(page.entries)
+            cookie = page.cookie
             if not cookie:
                 return SearchResult(entries=entries, total=len(entries))
             if limit is not None and len(entries) >= limit:
-                self._search_page(filter_, attributes, base=base, scope=scope, cookie=cookie, size=0)
-                return SearchResult(entries=entries, total=max(len(entries), estimate))
+                self._call(partial(read, cookie, 0))  # a page of none: the server may forget the search
+                return SearchResult(entries=entries, total=max(len(entries), page.estimate))
 
     def abort(self) -> None:
         """Make whoever waits for an answer of this connection fail now."""
@@ -196,43 +209,44 @@ class LdapConnection:
             self._ldap.start_tls(read_server_info=False)  # raises where the server refuses it
         self._ldap.socket.settimeout(self._settings.receive_timeout)
 
-    def _search_page(
-        self,
-        filter_: str,
-        attributes: Sequence[str],
-        *,
-        base: str | None,
-        scope: Scope,
-        cookie: bytes | None,
-        size: int | None = None,
-    ) -> None:
-        self._call(
-            lambda: self._ldap.search(
-                self._settings.base_dn if base is None else base,
-                filter_,
-                search_scope=scope.value,
-                dereference_aliases=ldap3.DEREF_NEVER,
-                attributes=list(attributes),
-                time_limit=math.ceil(self._settings.receive_timeout),
-                paged_size=self._settings.page_size if size is None else size,
-                paged_cookie=cookie,
-            )
+    def _bind(self) -> _Answer:
+        self._ldap.bind(read_server_info=False)
+        return self._answer("bindResponse")
+
+    def _page(
+        self, filter_: str, attributes: Sequence[str], base: str, scope: Scope, cookie: bytes, size: int
+    ) -> _Answer:
+        self._ldap.search(
+            base,
+            filter_,
+            search_scope=scope.value,
+            dereference_aliases=ldap3.DEREF_NEVER,
+            attributes=list(attributes),
+            time_limit=math.ceil(self._settings.receive_timeout),
+            paged_size=size,
+            paged_cookie=cookie or None,
+        )
+        return self._answer("searchResDone")
+
+    def _answer(self, kind: str) -> _Answer:
+        result = self._ldap.result
+        if result["type"] != kind:
+            raise ServerError(f"{self.uri}: answers {result['type']} instead of {kind}")
+        control = result.get("controls", {}).get(PAGED_RESULTS, {}).get("value") or {}
+        entries = [each for each in self._ldap.response or () if each["type"] == "searchResEntry"]
+        return _Answer(
+            code=result["result"],
+            text=f"{result['description']} {result['message']}".strip(),
+            entries=[raw_entry(each["dn"], each["raw_attributes"].items()) for each in entries],
+            cookie=control.get("cookie") or b"",
+            estimate=control.get("size") or 0,
         )
 
-    def _entries(self) -> list[RawEntry]:
-        return [
-            raw_entry(answer["dn"], answer["raw_attributes"].items())
-            for answer in self._ldap.response
-            if answer["type"] == "searchResEntry"
-        ]
-
-    def _page_state(self) -> tuple[bytes, int]:
-        control = self._ldap.result.get("controls", {}).get(PAGED_RESULTS, {}).get("value") or {}
-        return control.get("cookie") or b"", control.get("size") or 0
-
-    def _unavailable(self, what: str) -> DirectoryUnavailable:
-        result = self._ldap.result
-        return DirectoryUnavailable(f"{self.uri}: {what}: {result['description']} {result['message']}".strip())
+    def _check(self, answer: _Answer, what: str) -> None:
+        if answer.code in _NOT_NOW:
+            raise ServerError(f"{self.uri}: {what}: {answer.text}")
+        if answer.code != _SUCCESS:
+            raise DirectoryUnavailable(f"{self.uri}: {what}: {answer.text}")
 
     def _drop(self) -> None:
         """Close the socket, which ldap3 leaves open after some failures."""
@@ -243,5 +257,7 @@ class LdapConnection:
     def _call(self, step: Callable[[], T]) -> T:
         try:
             return step()
+        except ServerError:
+            raise
         except Exception as error:  # see the module's text: a malformed answer may raise anything
             raise ServerError(f"{self.uri}: {error}") from error

@@ -167,6 +167,9 @@ class LdapPool:
                 self._failed(server, reason)
             except _AbortedError:
                 break
+            except DirectoryUnavailable:
+                self._worked(server)
+                raise
             else:
                 self._worked(server)
                 return result

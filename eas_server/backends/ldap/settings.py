@@ -56,7 +56,7 @@ INETORGPERSON: Final = Layout(
         display_name=("displayName", "cn"),
         email=("mail",),
         addresses=("mail",),
-        alias=("uid",),
+        alias=("uid", "cn"),
         first_name=("givenName",),
         last_name=("sn",),
         title=("title",),
@@ -73,7 +73,7 @@ INETORGPERSON: Final = Layout(
     person_filter="(objectClass=inetOrgPerson)",
     group_filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
     group_classes=("groupOfNames", "groupOfUniqueNames", "posixGroup"),
-    anr_attributes=("displayName", "cn", "givenName", "sn", "uid", "mail"),
+    anr_attributes=("displayName", "cn", "givenName", "sn", "uid", "mail", "o", "physicalDeliveryOfficeName"),
     member_attributes=("member", "uniqueMember", "memberUid"),
     login_attributes=("uid", "mail"),
     dn_attribute="entryDN",
@@ -101,7 +101,10 @@ ACTIVE_DIRECTORY: Final = Layout(
     person_filter="(&(objectCategory=person)(|(objectClass=user)(objectClass=contact)))",
     group_filter="(objectClass=group)",
     group_classes=("group",),
-    anr_attributes=("displayName", "givenName", "sn", "sAMAccountName", "mailNickname", "mail", "proxyAddresses"),
+    anr_attributes=(
+        *("displayName", "givenName", "sn", "sAMAccountName", "mailNickname", "mail", "proxyAddresses"),
+        *("company", "physicalDeliveryOfficeName"),
+    ),
     member_attributes=("member",),
     login_attributes=("sAMAccountName", "userPrincipalName"),
     dn_attribute="distinguishedName",
@@ -110,7 +113,7 @@ ACTIVE_DIRECTORY: Final = Layout(
 _LAYOUTS: Final[Mapping[str, Layout]] = MappingProxyType(
     {"inetorgperson": INETORGPERSON, "active-directory": ACTIVE_DIRECTORY}
 )
-_SCHEMES: Final = ("ldap", "ldaps", "ldapi")
+_SCHEMES: Final = ("ldap", "ldaps")
 _USER: Final = "{user}"
 
 

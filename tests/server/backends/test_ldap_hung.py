@@ -191,7 +191,7 @@ async def test_who_waits_for_a_thread_gives_up_in_time(listen: Listen) -> None:
         b"\xff" * 64,
     ],
 )
-async def test_nonsense(listen: Listen, answer: bytes) -> None:
+async def test_octets_that_are_no_answer(listen: Listen, answer: bytes) -> None:
     def talk(peer: socket.socket) -> None:
         peer.recv(4096)
         peer.sendall(answer)
@@ -202,3 +202,76 @@ async def test_nonsense(listen: Listen, answer: bytes) -> None:
             await LdapDirectory(pool).search("alice", 0, 1)
         with pytest.raises(DirectoryUnavailable):
             await pool.sign_in("uid=alice", "secret", lambda _connection: None)
+
+
+RESULT = b"\x0a\x01\x00\x04\x00\x04\x00"
+"""resultCode success, an empty matchedDN, an empty diagnosticMessage."""
+
+
+def answered(request: bytes, operation: bytes) -> bytes:
+    """An LDAPMessage with the id of the request (all of ours are short enough for one octet of length)."""
+    start = 2 if request[1] < 0x80 else 2 + (request[1] & 0x7F)
+    message_id = request[start : start + 2 + request[start + 1]]
+    return bytes((0x30, len(message_id) + len(operation))) + message_id + operation
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        b"\x69\x07" + RESULT,  # delResponse
+        b"\x78\x07" + RESULT,  # extendedResp
+        b"\x61\x00",  # bindResponse without a result
+        b"\x65\x00",  # searchResDone without a result
+        b"\x65\x07\x0a\x01\x34\x04\x00\x04\x00",  # unavailable
+        b"\x61\x07\x0a\x01\x33\x04\x00\x04\x00",  # busy
+        b"\x64\x02\x04\x00",  # searchResEntry without attributes
+        b"\x7f\x00",
+        b"\x04\x00",
+        b"",
+    ],
+)
+async def test_answers_that_are_no_answer_to_this(listen: Listen, operation: bytes) -> None:
+    def talk(peer: socket.socket) -> None:
+        while request := peer.recv(4096):
+            peer.sendall(answered(request, operation))
+
+    for _ in range(2):
+        async with pool_of(listen(talk).uri, receive_timeout=SHORT) as pool:
+            with pytest.raises(DirectoryUnavailable):
+                await LdapDirectory(pool).search("alice", 0, 1)
+        async with pool_of(listen(talk).uri, receive_timeout=SHORT) as pool:
+            with pytest.raises(DirectoryUnavailable):
+                await pool.sign_in("uid=alice", "secret", lambda _connection: None)
+
+
+async def test_a_busy_server_is_passed_over_and_one_that_refuses_is_not(listen: Listen) -> None:
+    def busy(peer: socket.socket) -> None:
+        peer.sendall(answered(peer.recv(4096), b"\x61\x07\x0a\x01\x33\x04\x00\x04\x00"))
+
+    def refuse(peer: socket.socket) -> None:
+        peer.sendall(answered(peer.recv(4096), b"\x61\x07\x0a\x01\x31\x04\x00\x04\x00"))
+
+    servers = [listen(busy), listen(refuse), listen(say_nothing)]
+    async with pool_of("", uris=tuple(server.uri for server in servers)) as pool:
+        assert await pool.sign_in("uid=alice", "wrong", lambda _connection: "in") is None
+    assert [server.taken for server in servers] == [1, 1, 0]
+
+
+async def test_referrals_are_not_followed(listen: Listen) -> None:
+    """Neither a search nor a password goes to where an answer points."""
+    elsewhere = listen(say_nothing)
+    url = f"{elsewhere.uri}/dc=example,dc=com".encode()
+    referral = b"\xa3" + bytes((len(url) + 2,)) + b"\x04" + bytes((len(url),)) + url
+    result = b"\x0a\x01\x0a\x04\x00\x04\x00" + referral
+
+    def talk(peer: socket.socket) -> None:
+        while request := peer.recv(4096):
+            kind = b"\x61" if b"\x60" in request[:12] else b"\x65"
+            peer.sendall(answered(request, kind + bytes((len(result),)) + result))
+
+    async with pool_of(listen(talk).uri) as pool:
+        with pytest.raises(DirectoryUnavailable, match="referral"):
+            await LdapDirectory(pool).search("alice", 0, 1)
+        with pytest.raises(DirectoryUnavailable):
+            await pool.sign_in("uid=alice", "secret", lambda _connection: None)
+    assert elsewhere.taken == 0
