@@ -18,9 +18,15 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote as percent_encode
+from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 from protocol import multipart, schema, wbxml
 from protocol.commands import (
+    folder_create,
+    folder_delete,
+    folder_sync,
+    folder_update,
     get_item_estimate,
     ping,
     resolve_recipients,
@@ -57,6 +63,13 @@ R = TypeVar("R")
 INFLATED_LIMIT: Final = 256 * 1024 * 1024
 """The most octets that a compressed answer may grow to."""
 INITIAL_KEY: Final = "0"
+DISCOVERY_PATH: Final = "/autodiscover/autodiscover.xml"
+_SCHEMA: Final = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync"
+_DISCOVERY: Final = (
+    '<?xml version="1.0" encoding="utf-8"?>'
+    f'<Autodiscover xmlns="{_SCHEMA}/requestschema/2006"><Request><EMailAddress>{{address}}</EMailAddress>'
+    f"<AcceptableResponseSchema>{_SCHEMA}/responseschema/2006</AcceptableResponseSchema></Request></Autodiscover>"
+)
 _OK: Final = 200
 _NEEDS_PROVISIONING: Final = 449
 _GZIP: Final = 31
@@ -84,15 +97,29 @@ class Command(Generic[Q, R]):
 SYNC = Command(CommandName.SYNC, sync.Request, sync.Response)
 PING = Command(CommandName.PING, ping.Request, ping.Response)
 GET_ITEM_ESTIMATE = Command(CommandName.GET_ITEM_ESTIMATE, get_item_estimate.Request, get_item_estimate.Response)
+FOLDER_SYNC = Command(CommandName.FOLDER_SYNC, folder_sync.Request, folder_sync.Response)
+FOLDER_CREATE = Command(CommandName.FOLDER_CREATE, folder_create.Request, folder_create.Response)
+FOLDER_DELETE = Command(CommandName.FOLDER_DELETE, folder_delete.Request, folder_delete.Response)
+FOLDER_UPDATE = Command(CommandName.FOLDER_UPDATE, folder_update.Request, folder_update.Response)
 SEND_MAIL = Command(CommandName.SEND_MAIL, send_mail.Request, send_mail.Response)
 SMART_REPLY = Command(CommandName.SMART_REPLY, smart_reply.Request, smart_reply.Response)
 SMART_FORWARD = Command(CommandName.SMART_FORWARD, smart_forward.Request, smart_forward.Response)
 RESOLVE_RECIPIENTS = Command(CommandName.RESOLVE_RECIPIENTS, resolve_recipients.Request, resolve_recipients.Response)
 
-COMMANDS: Mapping[CommandName, Command[Any, Any]] = {
-    command.name: command
-    for command in (SYNC, PING, GET_ITEM_ESTIMATE, SEND_MAIL, SMART_REPLY, SMART_FORWARD, RESOLVE_RECIPIENTS)
-}
+_ALL: tuple[Command[Any, Any], ...] = (
+    SYNC,
+    PING,
+    GET_ITEM_ESTIMATE,
+    FOLDER_SYNC,
+    FOLDER_CREATE,
+    FOLDER_DELETE,
+    FOLDER_UPDATE,
+    SEND_MAIL,
+    SMART_REPLY,
+    SMART_FORWARD,
+    RESOLVE_RECIPIENTS,
+)
+COMMANDS: Mapping[CommandName, Command[Any, Any]] = {command.name: command for command in _ALL}
 """Every command that this module can speak."""
 
 
@@ -239,6 +266,12 @@ class Client:
         """Ask which versions and commands the server has; `read_options` gives the Answer with the Offer."""
         return HttpRequest(method="OPTIONS", path=PATH, headers=tuple(self._common_headers()))
 
+    def discover(self, address: str) -> HttpRequest:
+        """Ask where the server of a mail address is, [MS-ASCMD] 2.2.1.1; `read_discovery` gives the Answer."""
+        headers = [*self._common_headers(), (CONTENT_TYPE, "text/xml; charset=utf-8")]
+        body = _DISCOVERY.format(address=escape(address)).encode()
+        return HttpRequest(method="POST", path=DISCOVERY_PATH, headers=tuple(headers), body=body)
+
     def request(self, command: Command[Q, R], request: Q | None = None, *, multiparts: bool = False) -> HttpRequest:
         """The HTTP request for a typed one; None: with an empty body. `multiparts`: the answer may be multipart."""
         line = replace(self.line(command.name), accept_multipart=multiparts)
@@ -324,6 +357,16 @@ class Client:
         """Read the answer to `options`."""
         return Answer(http_status=status, headers=_by_name(headers), body=body)
 
+    def read_discovery(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer[str]:
+        """Read the answer to `discover`: the URL of the server."""
+        found = _by_name(headers)
+        try:
+            body = _inflated(body, found.get(CONTENT_ENCODING.lower(), ""))
+            url = _discovered(body) if status == _OK else None
+        except MalformedRequest as error:
+            return Answer(http_status=status, headers=found, body=body, fault=str(error))
+        return Answer(http_status=status, headers=found, body=body, response=url)
+
     def read(self, command: Command[Q, R], status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer[R]:
         """Read an answer, and remember the keys that it gives."""
         answer = read_answer(command, status, headers, body)
@@ -332,10 +375,19 @@ class Client:
         return answer
 
     def _remember(self, response: object) -> None:
-        if isinstance(response, sync.Response) and response.collections is not None:
-            for collection in response.collections.collections:
-                if collection.status == sync.Status.SUCCESS and collection.sync_key is not None:
-                    self.sync_keys[collection.collection_id] = collection.sync_key
+        """Take over the keys of an answer: they come with success alone."""
+        match response:
+            case sync.Response(collections=sync.CollectionsResponse(collections=collections)):
+                for collection in collections:
+                    if collection.status == sync.Status.SUCCESS and collection.sync_key is not None:
+                        self.sync_keys[collection.collection_id] = collection.sync_key
+            case (
+                folder_sync.Response(sync_key=str(key))
+                | folder_create.Response(sync_key=str(key))
+                | folder_delete.Response(sync_key=str(key))
+                | folder_update.Response(sync_key=str(key))
+            ):
+                self.hierarchy_key = key
 
 
 _Composed = send_mail.Request | smart_reply.Request | smart_forward.Request
@@ -396,3 +448,31 @@ def _document(body: bytes, content_type: str) -> tuple[Element | None, tuple[byt
         first, *others = multipart.parse(body)
         return wbxml.decode(first), tuple(bytes(part) for part in others)
     return None, ()
+
+
+def _discovered(body: bytes) -> str:
+    """The Url of the server of type MobileSync. Raises MalformedRequest where there is none."""
+    server: dict[str, str] = {}
+    found: list[str] = []
+    text: list[str] = []
+
+    def start(_: str, __: Mapping[str, str]) -> None:
+        text.clear()
+
+    def end(name: str) -> None:
+        name = name.rpartition(" ")[2]
+        server[name] = "".join(text).strip()
+        if name == "Server":
+            if server.get("Type") == "MobileSync" and server.get("Url"):
+                found.append(server["Url"])
+            server.clear()
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text.append
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise MalformedRequest("", f"the Autodiscover answer: {error}") from None
+    if not found:
+        raise MalformedRequest("", "the Autodiscover answer names no server")
+    return found[0]

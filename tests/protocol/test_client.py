@@ -6,9 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eas_server.web import autodiscover
 from protocol import multipart, schema, wbxml
-from protocol.client import COMMANDS, PING, SEND_MAIL, SMART_REPLY, SYNC, Client, QueryForm, Unexpected, compose
-from protocol.commands import ping, smart_reply, sync
+from protocol.client import (
+    COMMANDS,
+    FOLDER_SYNC,
+    PING,
+    SEND_MAIL,
+    SMART_REPLY,
+    SYNC,
+    Client,
+    QueryForm,
+    Unexpected,
+    compose,
+)
+from protocol.commands import folder_sync, ping, smart_reply, sync
 from protocol.commands.compose_mail import Source
 from protocol.elements import Element, Opaque
 from protocol.http import MESSAGE, WBXML, parse_basic, parse_headers, parse_query
@@ -174,6 +186,39 @@ def test_an_offer_is_read_from_options():
     assert [str(version) for version in offer.versions] == ["2.5", "14.1", "16.1"]
     assert offer.commands == {"Sync", "Ping"}
     assert device.read_options(200, []).offer is None
+
+
+DISCOVERED = b"""<?xml version="1.0"?><Autodiscover xmlns="urn:frame"><Response xmlns="urn:mobilesync">
+<User><EMailAddress>alice@example.com</EMailAddress></User><Action><Settings>
+<Server><Type>CertEnroll</Type><Url>https://cert.example.com</Url></Server>
+<Server><Type>MobileSync</Type><Url> https://eas.example.com/Microsoft-Server-ActiveSync </Url></Server>
+</Settings></Action></Response></Autodiscover>"""
+
+
+def test_discovery_asks_for_one_address_and_takes_the_server_of_the_right_type():
+    device = client()
+    request = device.discover("a<l>ice@example.com")
+    asked = autodiscover.parse(request.body)
+    assert asked.email == "a<l>ice@example.com"
+    assert asked.response_schema == autodiscover.RESPONSE_SCHEMA
+    assert device.read_discovery(200, [], DISCOVERED).take() == "https://eas.example.com/Microsoft-Server-ActiveSync"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"<a/>", DISCOVERED.replace(b"MobileSync", b"Other"), b"\xff\xfe"])
+def test_discovery_without_a_server_is_a_fault(body):
+    assert client().read_discovery(200, [], body).fault
+
+
+def test_discovery_that_was_refused():
+    assert client().read_discovery(401, [], b"").http_status == 401
+
+
+def test_the_key_of_the_hierarchy_is_remembered():
+    device = client()
+    device.read(FOLDER_SYNC, 200, [("Content-Type", WBXML)], octets(folder_sync.Response(status=1, sync_key="3")))
+    assert device.hierarchy_key == "3"
+    device.read(FOLDER_SYNC, 200, [("Content-Type", WBXML)], octets(folder_sync.Response(status=9)))
+    assert device.hierarchy_key == "3"
 
 
 def test_the_parts_of_a_multipart_answer():
