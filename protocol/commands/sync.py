@@ -41,7 +41,6 @@ class Options:
     """[MS-ASCMD] 2.2.3.125.5. Where several of MIMESupport stand, the first one counts (MS-ASCMD_R3402)."""
 
     filter_type: int | None = el("AirSync:FilterType", default=None, minimum=0, maximum=8)
-    truncation: int | None = el("AirSync:Truncation", default=None, minimum=0, maximum=9)
     item_class: str | None = el("AirSync:Class", default=None, since=V14_0)
     body_preferences: tuple[BodyPreference, ...] = el(default=())
     body_part_preference: BodyPartPreference | None = el(default=None, since=V14_1)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eas_server.commands.context import Command, Context, Ports, Reply
+from eas_server.commands.last_syncs import LastSyncs
+from eas_server.model.blob import read
 from eas_server.model.device import Device
 from eas_server.model.directory import Account
 from eas_server.model.ids import DeviceId, UserId
@@ -64,6 +66,8 @@ class Bench:
     device_id: DeviceId = DEVICE
     version: ProtocolVersion = V16_1
     now: datetime = NOW
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    last_syncs: LastSyncs = field(default_factory=LastSyncs)
 
     @property
     def ports(self) -> Ports:
@@ -77,6 +81,7 @@ class Bench:
             directory=self.directory,
             submission=self.submission,
             notifier=self.notifier,
+            last_syncs=self.last_syncs,
         )
 
     async def device(self) -> Device:
@@ -106,7 +111,7 @@ class Bench:
             now=self.now,
             request_id="test",
             gone=never,
-            stopping=asyncio.Event(),
+            stopping=self.stopping,
         )
 
     async def run(self, command: Command, request: Any, **parameters: Any) -> Any:
@@ -114,7 +119,7 @@ class Bench:
         answer = await command.handle(request, await self.context(command.name, **parameters))
         response = answer.response if isinstance(answer, Reply) else answer
         if response is not None:
-            check(response, command.name, self.version)
+            await check_streamed(response, command.name, self.version)
         return answer
 
     async def run_tree(self, command: Command, request: Element, **parameters: Any) -> Any:
@@ -126,6 +131,18 @@ class Bench:
 
 def check(response: object, command: str, version: ProtocolVersion) -> None:
     """Fail unless `response` holds by the schema, and survives WBXML."""
-    tree = dump(response, version)
+    _check_octets(response, wbxml.encode(dump(response, version)).join(), command)
+
+
+async def check_streamed(response: object, command: str, version: ProtocolVersion) -> None:
+    """The same for a response whose octets are partly in the store."""
+    octets = bytearray()
+    for part in wbxml.encode(dump(response, version)):
+        octets += part if isinstance(part, (bytes, bytearray, memoryview)) else await read(part)  # type: ignore[arg-type]
+    _check_octets(response, bytes(octets), command)
+
+
+def _check_octets(response: object, octets: bytes, command: str) -> None:
+    tree = wbxml.decode(octets)
     assert_valid(tree, command)
-    load(type(response), wbxml.decode(wbxml.encode(tree).join()))
+    load(type(response), tree)
