@@ -1,11 +1,13 @@
 """LdapAuthenticator against a real OpenLDAP."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 
 from eas_server.backends.ldap import LdapAuthenticator, LdapPool, LdapSettings
+from eas_server.backends.ldap.connection import LdapConnection
 from eas_server.errors import DirectoryUnavailable
 from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
@@ -14,6 +16,7 @@ from tests.integration.slapd import BASE, SERVICE_DN, SERVICE_PASSWORD, Slapd, f
 slapd = shared_slapd
 pytestmark = pytest.mark.integration("slapd")
 
+T = TypeVar("T")
 TEMPLATE = f"uid={{user}},ou=people,{BASE}"
 SEARCH: dict[str, object] = {"sign_in": "search"}
 BY_TEMPLATE: dict[str, object] = {"sign_in": "template", "user_dn_template": TEMPLATE}
@@ -164,6 +167,26 @@ async def test_a_filter_can_shut_people_out(slapd: Slapd) -> None:
     async with authenticator_of(slapd.uri, **changes) as authenticator:
         assert await opens(authenticator, "alice", "alice-secret") == "alice"
         assert await opens(authenticator, "bob", "bob-secret") is None
+
+
+class PrincipalPool(LdapPool):
+    """OpenLDAP knows no user principal names: this makes DNs of them, as Active Directory would."""
+
+    async def sign_in(self, dn: str, password: str, then: Callable[[LdapConnection], T]) -> T | None:
+        return await super().sign_in(TEMPLATE.format(user=dn.partition("@")[0]), password, then)
+
+
+async def test_user_principal_names(slapd: Slapd) -> None:
+    settings = LdapSettings(
+        uris=(slapd.uri,), base_dn=BASE, sign_in="upn", upn_domain="example.com", login_attributes=("uid", "mail")
+    )
+    pool = PrincipalPool(settings)
+    authenticator = LdapAuthenticator(pool, LocalAccounts())
+    assert await opens(authenticator, "alice", "alice-secret") == "alice"
+    assert await opens(authenticator, "bob@example.com", "bob-secret") == "bob"
+    assert await opens(authenticator, "bob@example.com", "alice-secret") is None
+    assert await opens(authenticator, "ghost", "ghost-secret") is None
+    await pool.close()
 
 
 async def test_sign_ins_leave_the_searches_alone(slapd: Slapd) -> None:

@@ -182,7 +182,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     service = f"dn: {SERVICE_DN}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: eas\n"
     people = [
         f"dn: uid=u{number},{BASE}\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: Person {CROWD - number:03}\n"
-        f"sn: Person\nmail: u{number}@example.com\n"
+        f"sn: Person\nmail: u{number}@example.com\n{'mail: shared@example.com' if number < 2 else ''}\n"
         for number in range(CROWD)
     ]
     members = "".join(f"member: uid=u{number},{BASE}\n" for number in range(CROWD))
@@ -200,6 +200,12 @@ async def test_results_of_many_pages(crowded: Slapd) -> None:
         assert found.total == 9
         # The search was read to its end and the connection is good for the next one.
         assert names(await directory.resolve("u3@example.com", 10)) == ["u3"]
+
+
+async def test_an_address_of_two_people_is_ambiguous(crowded: Slapd) -> None:
+    async with directory_of(crowded) as directory:
+        found = await directory.resolve("shared@example.com", 1)
+        assert (names(found), found.total) == (["u1"], 2)
 
 
 async def test_only_so_many_matches_are_looked_at(crowded: Slapd) -> None:

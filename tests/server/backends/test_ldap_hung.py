@@ -4,62 +4,18 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
 from eas_server.backends.ldap import LdapDirectory, LdapPool, LdapSettings
 from eas_server.errors import DirectoryUnavailable
+from tests.server.backends.ldap_listener import Listener, answered
 
 SHORT = 0.2
 LONG = 60.0
 """More than a test may take: what ends before was not a time-out."""
 RETRY = 30.0
-
-
-class Listener:
-    """A server on the loopback that takes connections and lets `talk` speak on them."""
-
-    def __init__(self, talk: Callable[[socket.socket], None]) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._talk = talk
-        self._peers: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    @property
-    def taken(self) -> int:
-        return len(self._peers)
-
-    @property
-    def uri(self) -> str:
-        return f"ldap://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                peer, _ = self._socket.accept()
-            except OSError:
-                return
-            self._peers.append(peer)
-            thread = threading.Thread(target=self._serve, args=(peer,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, peer: socket.socket) -> None:
-        with suppress(OSError):
-            self._talk(peer)
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()
-        for peer in self._peers:
-            with suppress(OSError):
-                peer.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads[1:]:
-            thread.join()
-        for each in (self._socket, *self._peers):
-            each.close()
 
 
 @pytest.fixture
@@ -206,13 +162,6 @@ async def test_octets_that_are_no_answer(listen: Listen, answer: bytes) -> None:
 
 RESULT = b"\x0a\x01\x00\x04\x00\x04\x00"
 """resultCode success, an empty matchedDN, an empty diagnosticMessage."""
-
-
-def answered(request: bytes, operation: bytes) -> bytes:
-    """An LDAPMessage with the id of the request (all of ours are short enough for one octet of length)."""
-    start = 2 if request[1] < 0x80 else 2 + (request[1] & 0x7F)
-    message_id = request[start : start + 2 + request[start + 1]]
-    return bytes((0x30, len(message_id) + len(operation))) + message_id + operation
 
 
 @pytest.mark.parametrize(
