@@ -35,6 +35,9 @@ _ENCODED_PER_OCTET: Final = 16
 _ENCODED_SLACK: Final = 4096
 """So many encoded octets at most stand for one octet of text in UTF-8 (UTF-32 in quoted-printable has the most)."""
 
+_LIST_FACTOR: Final = 8
+"""Links are taken out of so many times the text that a message list asks for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPlan:
@@ -282,7 +285,7 @@ def _cut(shown: str, plan: BodyPlan) -> str:
     if plan.type is BodyType.HTML:
         return text.truncate_html(shown, limit)
     if limit <= PREVIEW_LENGTH:  # what a message list shows: link targets and image marks would be all of it
-        shown = text.without_links(text.truncate(shown, limit * 2))
+        shown = text.without_links(shown[: limit * _LIST_FACTOR])
     return text.truncate(shown, limit)
 
 

@@ -162,8 +162,9 @@ def decode(octets: bytes, name: str) -> str:
     try:
         text = octets.decode(UTF8)
     except UnicodeDecodeError as error:
-        # Octets may have been cut within a character; that is no reason to doubt all that came before.
-        if name == UTF8 or error.start >= len(octets) - 3:
+        # Octets may have been cut within a character; that is no reason to doubt those before it.
+        cut = error.reason == "unexpected end of data" and not octets[: error.start].isascii()
+        if name == UTF8 or cut:
             text = octets.decode(UTF8, "replace")
         else:
             text = octets.decode(_FALLBACK, "replace")
