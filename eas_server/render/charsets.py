@@ -164,10 +164,7 @@ def decode(octets: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         # Octets may have been cut within a character; that is no reason to doubt those before it.
         cut = error.reason == "unexpected end of data" and not octets[: error.start].isascii()
-        if name == UTF8 or cut:
-            text = octets.decode(UTF8, "replace")
-        else:
-            text = octets.decode(_FALLBACK, "replace")
+        text = octets.decode(UTF8, "replace") if name == UTF8 or cut else octets.decode(_FALLBACK, "replace")
     return text if text.isascii() else _UNWRITABLE.sub("", text)
 
 

@@ -1,6 +1,5 @@
 """The corpus: every message has its golden index, and openssl finds its signatures and ciphertexts good."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -45,7 +44,6 @@ def test_line_ends_are_as_the_names_say() -> None:
 
 
 @pytest.mark.integration("openssl")
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 class TestOpenssl:
     @staticmethod
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
