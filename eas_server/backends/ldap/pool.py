@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from eas_server.backends.ldap.connection import LdapConnection, ServerError, tls_context
 from eas_server.backends.ldap.settings import LdapSettings
-from eas_server.errors import DirectoryUnavailable
+from eas_server.errors import ConfigError, DirectoryUnavailable
 
 T = TypeVar("T")
 
@@ -64,13 +64,15 @@ class _Operation:
 class LdapPool:
     """Runs jobs on connections that are signed in as the server itself, and tries sign-ins of others.
 
-    Raises, when it is made, OSError for a CA or password file that cannot be read and ssl.SSLError for a bad CA file.
+    Raises ConfigError when it is made with a CA or password file that cannot be used.
     """
 
     def __init__(self, settings: LdapSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings: Final = settings
-        self._password = settings.password()
-        self._context = tls_context(settings)
+        self._password = _read("bind_password_file", settings.password)
+        if settings.bind_dn and not self._password:
+            raise ConfigError(f"ldap.bind_password_file: {settings.bind_password_file} is empty")
+        self._context = _read("ca_file", lambda: tls_context(settings))
         self._monotonic = monotonic
         self._servers = [_Server(uri) for uri in settings.uris]
         self._lock = Lock()
@@ -233,3 +235,10 @@ class LdapPool:
     def _give_back(self, server: _Server, connection: LdapConnection) -> None:
         with self._lock:
             server.idle.append((self._monotonic(), connection))
+
+
+def _read(key: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"ldap.{key}: cannot be used: {error}") from error

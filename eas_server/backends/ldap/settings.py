@@ -119,7 +119,7 @@ _USER: Final = "{user}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LdapSettings:
-    """The keys of the configuration, described for the administrator in `docs/ldap.md`.
+    """The keys of the section `[ldap]`, described for the administrator in `docs/ldap.md`.
 
     Raises ValueError, with the name of the key, for what cannot work.
     """
@@ -233,7 +233,7 @@ class LdapSettings:
         return replace(layout, attributes=attributes, **chosen)
 
     def password(self) -> str:
-        """The password for `bind_dn`. Raises OSError when its file cannot be read."""
+        """The password for `bind_dn`. Raises OSError or UnicodeDecodeError for a file that cannot be read."""
         if self.bind_password_file:
             return Path(self.bind_password_file).read_text(encoding="utf-8").rstrip("\r\n")
         return self.bind_password

@@ -11,6 +11,7 @@ import pytest
 from eas_server.backends.ldap import LdapAuthenticator, LdapPool, LdapSettings
 from eas_server.backends.ldap.authenticator import parse_login
 from eas_server.backends.ldap.settings import ACTIVE_DIRECTORY, INETORGPERSON, AttributeMap
+from eas_server.errors import ConfigError
 from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
 
@@ -89,11 +90,23 @@ def test_what_may_go_unencrypted(changes: dict[str, Any]) -> None:
     assert LdapSettings(**(MINIMAL | changes)).uris == changes["uris"]
 
 
-def test_a_ca_file_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        LdapPool(LdapSettings(**MINIMAL, ca_file=str(tmp_path / "none.pem")))
-    with pytest.raises(OSError, match=r"none\.txt"):
-        LdapPool(LdapSettings(**MINIMAL, bind_dn="cn=x", bind_password_file=str(tmp_path / "none.txt")))
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        ("ca_file", None),
+        ("ca_file", b"not a certificate"),
+        ("bind_password_file", None),
+        ("bind_password_file", b"\n"),
+        ("bind_password_file", b"\xff"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_at_the_start(tmp_path: Path, key: str, content: bytes | None) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    keys = MINIMAL | {key: str(file)} | ({"bind_dn": "cn=eas"} if key == "bind_password_file" else {})
+    with pytest.raises(ConfigError, match=rf"ldap\.{key}: "):
+        LdapPool(LdapSettings(**keys))
 
 
 def test_every_key_is_documented() -> None:
