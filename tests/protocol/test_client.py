@@ -20,7 +20,7 @@ from protocol.client import (
     Unexpected,
     compose,
 )
-from protocol.commands import folder_sync, ping, smart_reply, sync
+from protocol.commands import folder_sync, ping, provision, settings, smart_reply, sync
 from protocol.commands.compose_mail import Source
 from protocol.elements import Element, Opaque
 from protocol.http import MESSAGE, WBXML, parse_basic, parse_headers, parse_query
@@ -219,6 +219,30 @@ def test_the_key_of_the_hierarchy_is_remembered():
     assert device.hierarchy_key == "3"
     device.read(FOLDER_SYNC, 200, [("Content-Type", WBXML)], octets(folder_sync.Response(status=9)))
     assert device.hierarchy_key == "3"
+
+
+def provisioned(key: str | None) -> bytes:
+    """An answer to Provision."""
+    policy = provision.ResponsePolicy(policy_type=provision.POLICY_TYPE, status=1, policy_key=key)
+    return octets(provision.Response(status=1, policies=(policy,)))
+
+
+def test_both_phases_of_provisioning():
+    device = client()
+    asked = device.ask_for_policy(settings.DeviceDetails(model="Lab"))
+    assert asked.device_information is not None
+    device.read(PROVISION, 200, [("Content-Type", WBXML)], provisioned("77"))
+    acknowledged = device.acknowledge_policy()
+    assert acknowledged.policies is not None
+    assert (acknowledged.policies[0].policy_key, acknowledged.policies[0].status) == ("77", provision.Compliance.FULL)
+    device.read(PROVISION, 200, [("Content-Type", WBXML)], provisioned("4000000000"))
+    assert device.policy_key == 4_000_000_000
+    device.read(PROVISION, 200, [("Content-Type", WBXML)], provisioned(None))
+    assert device.policy_key == 4_000_000_000
+
+
+def test_device_information_goes_into_provision_from_14_1_on():
+    assert client(V14_0).ask_for_policy(settings.DeviceDetails(model="Lab")).device_information is None
 
 
 def test_the_parts_of_a_multipart_answer():
