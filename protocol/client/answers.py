@@ -30,7 +30,10 @@ R = TypeVar("R")
 INFLATED_LIMIT: Final = 256 * 1024 * 1024
 """The most octets that a compressed answer may grow to."""
 _OK: Final = 200
-_NEEDS_PROVISIONING: Final = frozenset(
+_NEEDS_PROVISIONING: Final = 449
+_GZIP: Final = 31
+"""The window bits that tell zlib to read gzip."""
+_PROVISIONING: Final = frozenset(
     (
         CommonStatus.LEGACY_DEVICE_ON_STRICT_POLICY,
         CommonStatus.DEVICE_NOT_PROVISIONED,

@@ -12,6 +12,7 @@ from protocol.client import (
     COMMANDS,
     FOLDER_SYNC,
     PING,
+    PROVISION,
     SEND_MAIL,
     SMART_REPLY,
     SYNC,
