@@ -5,6 +5,7 @@ it, or after the report on it is in the sender's Inbox: after a crash in between
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,10 +95,11 @@ class QueueRunner:
         try:
             await self.attempt(queued)
             self._wake.set()
-        except Unavailable as error:
-            log.warning("outgoing message %d waits: %s", queued.id, error)
-        except Exception:  # noqa: BLE001 — a fault with one message must not stop the others
+        except Exception:  # a fault with one message must not stop the others, nor stand in front of them
             log.exception("outgoing message %d could not be handled", queued.id)
+            with contextlib.suppress(Unavailable):
+                until = self._ports.clock.now() + self._delay(queued.attempts)
+                await self._ports.queue.defer(queued.id, until, "an error here")
         finally:
             del self._running[queued.id]
 
@@ -107,7 +109,7 @@ class QueueRunner:
         now = self._ports.clock.now()
         failures, waiting = _judged(attempt, now - queued.queued >= timedelta(seconds=self._settings.give_up_after))
         if failures:
-            await self._report(queued.forwarding, failures, now)
+            await self._report(queued, failures, now)
         settled = [*attempt.sent, *(failure.address for failure in failures)]
         if settled:
             await self._ports.queue.finish(queued.id, settled)
@@ -120,27 +122,27 @@ class QueueRunner:
         doublings = min(attempts, _MAX_DOUBLINGS)
         return timedelta(seconds=min(self._settings.first_retry * 2**doublings, self._settings.last_retry))
 
-    async def _report(self, forwarding: Forwarding, failures: tuple[Failure, ...], now: datetime) -> None:
-        if not forwarding.sender:
-            return  # nobody is told of a report that cannot be delivered
+    async def _report(self, queued: Queued, failures: tuple[Failure, ...], now: datetime) -> None:
+        """Tell the sender: in the Inbox of a local one, by mail another one (of a message to a group here)."""
+        sender = queued.forwarding.sender
+        if not sender:
+            return  # this was a report itself, or something that nobody waits for
+        header = await _header(queued.forwarding.content)
         report = delivery_report(
-            header=await _header(forwarding.content),
-            sender=forwarding.sender,
-            failures=failures,
-            host=self._host,
-            now=now,
-            index=self._ports.index,
+            header=header, sender=sender, failures=failures, host=self._host, now=now, index=self._ports.index
         )
-        account = await self._ports.accounts.by_address(forwarding.sender)
-        if account is None:
-            log.warning("no report to %s: there is no such account any more", forwarding.sender)
-            return
-        delivery = Delivery(user=account.user, folder=FolderType.INBOX, message=report)
-        submission = Submission(user=account.user, source=None, deliveries=(delivery,), forwarding=None, now=now)
+        account = await self._ports.accounts.by_address(sender)
+        deliveries: tuple[Delivery, ...] = ()
+        forwarding: Forwarding | None = None
+        if account is not None:
+            deliveries = (Delivery(user=account.user, folder=FolderType.INBOX, message=report),)
+        else:
+            forwarding = Forwarding(sender="", recipients=(sender,), content=report.content)
+        submission = Submission(user=queued.user, source=None, deliveries=deliveries, forwarding=forwarding, now=now)
         try:
             await self._ports.submission.submit(submission)
         except StoreFull:
-            log.warning("no report to %s: the mailbox is full", forwarding.sender)
+            log.warning("no report to %s: the mailbox is full", sender)
 
     async def _finish_running(self) -> None:
         tasks = list(self._running.values())

@@ -112,8 +112,7 @@ class SmartHost:
         if taken:
             response = await self._data(client, forwarding.content)
             if response.code != COMPLETED:
-                error = SMTPResponseException(response.code, response.message)
-                failures += _every(taken, error)
+                failures += _every(taken, SMTPResponseException(response.code, response.message))
                 taken = []
         return _sorted(taken, failures)
 
@@ -138,7 +137,7 @@ class SmartHost:
     async def _drained(self, protocol: aiosmtplib.protocol.SMTPProtocol) -> None:
         try:
             async with asyncio.timeout(self._settings.timeout):
-                await protocol._drain_helper()  # noqa: SLF001 — there is no public name for it
+                await protocol._drain_helper()  # the only name there is for it
         except TimeoutError:
             raise SMTPTimeoutError("the smart host stopped reading") from None
 
@@ -171,7 +170,8 @@ def _every(
 
 
 def _sorted(sent: list[str] | tuple[()], failures: list[tuple[str, SMTPResponseException]]) -> Attempt:
-    refused, deferred = [], []
+    refused: list[Failure] = []
+    deferred: list[Failure] = []
     for recipient, error in failures:
         permanent = error.code in PERMANENT
         text = f"{error.code} {error.message}"
