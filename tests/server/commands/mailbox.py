@@ -11,7 +11,7 @@ from eas_server.backends.sqlite.passwords import HashCost
 from eas_server.backends.sqlite.store import Store, open_store
 from eas_server.commands import sync
 from eas_server.model.blob import MemoryBlob
-from eas_server.model.ids import CollectionId, DeviceId
+from eas_server.model.ids import CollectionId, DeviceId, UserId
 from eas_server.model.mail import NewMessage
 from eas_server.notify import ChangeNotifier
 from eas_server.render.mime import index_message
@@ -91,12 +91,19 @@ class Mailbox:
     store: Store
     bench: Bench
 
-    async def deliver(self, octets: bytes, *, age: timedelta = timedelta(), folder: CollectionId = INBOX) -> int:
+    async def deliver(
+        self,
+        octets: bytes,
+        *,
+        age: timedelta = timedelta(),
+        folder: CollectionId = INBOX,
+        user: UserId = ALICE.user,
+    ) -> int:
         """Put a message into a folder; gives its number."""
         received = self.bench.now - age
         index, text = index_message(octets, received=received)
         entry = await self.store.mail.add(
-            ALICE.user,
+            user,
             folder,
             NewMessage(content=MemoryBlob(octets), index=index, text=text, received=received),
         )
