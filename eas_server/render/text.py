@@ -166,7 +166,9 @@ def plain_from_html(source: str) -> str:
     text = _DROP.sub("", source[:MAX_HTML].translate(_MARKS))
     if "<pre" in text or "<PRE" in text:
         text = _PRE.sub(lambda m: "<p>" + m[1].replace("\n", "<br>").replace(" ", "&nbsp;") + "</p>", text)
-    text = _TAG.sub(_break, " ".join(text.split()))
+    pieces = _TAG.split(" ".join(text.split()))  # text, name, text, name, …, text
+    pieces[1::2] = [_BREAKS.get(name.lower(), "") if name else "" for name in pieces[1::2]]
+    text = "".join(pieces)
     if "&" in text:
         text = html.unescape(text)
     lines: list[str] = []
@@ -175,13 +177,12 @@ def plain_from_html(source: str) -> str:
             lines.append("")
         for block in paragraph.split(_BLOCK):
             if stripped := block.strip():
-                lines.extend(" ".join(line.split()) for line in stripped.split("\n"))
+                lines += map(_single_spaced, stripped.split("\n"))
     return charsets.clean("\n".join(lines)).strip()
 
 
-def _break(tag: re.Match[str]) -> str:
-    name = tag[1]
-    return _BREAKS.get(name.lower(), "") if name else ""
+def _single_spaced(line: str) -> str:
+    return line.strip() if line.isascii() and "  " not in line else " ".join(line.split())
 
 
 _HEAD: Final = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body>'

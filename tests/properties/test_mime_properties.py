@@ -1,10 +1,16 @@
 """Whatever octets come, a message is indexed, and the index is true to them."""
 
+import base64
+import quopri
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eas_server.render import text
+from eas_server.render import charsets, text
+from eas_server.render.body import choose_body, finish
 from eas_server.render.mime import index_message
+from protocol.items.airsyncbase import BodyPreference, BodyType
+from tests.server.render import corpus
 
 FRAGMENTS = [
     b"\r\n",
@@ -95,3 +101,54 @@ def test_html_of_any_shape_becomes_text(pieces: list[str]) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), max_size=40))
 def test_plain_text_survives_the_way_through_html(source: str) -> None:
     assert text.plain_from_html(text.html_from_plain(source)) == source.strip()
+
+
+bodies = st.one_of(
+    st.text(alphabet=st.characters(codec="utf-8"), max_size=3000),
+    st.sampled_from(["word <b>bold</b> & more. ", "ä€😀", "x" * 70 + "\r\n"]).flatmap(
+        lambda piece: st.integers(0, 400).map(lambda times: piece * times)
+    ),
+)
+preferences = st.builds(
+    BodyPreference,
+    type=st.sampled_from(list(BodyType)),
+    truncation_size=st.none() | st.integers(0, 4000),
+    all_or_none=st.none() | st.booleans(),
+    preview=st.none() | st.integers(0, 255),
+)
+
+
+def encoded(body: str, encoding: str) -> bytes:
+    octets = body.encode()
+    if encoding == "base64":
+        return base64.encodebytes(octets)
+    return quopri.encodestring(octets) if encoding == "quoted-printable" else octets
+
+
+@settings(deadline=None)
+@given(
+    bodies,
+    st.sampled_from(["plain", "html"]),
+    st.sampled_from(["base64", "quoted-printable", "8bit"]),
+    st.lists(preferences, max_size=3),
+    st.sampled_from([0, 1, 2]),
+)
+def test_a_body_keeps_to_what_was_asked(
+    source: str, kind: str, encoding: str, wanted: list[BodyPreference], mime_support: int
+) -> None:
+    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    item = corpus.item(head + encoded(source, encoding))
+    plan = choose_body(item, preferences=wanted, mime_support=mime_support)
+    whole = corpus.TRACE + head + encoded(source, encoding)
+    body = finish(plan, whole[slice(*plan.read)] if plan.read else b"")
+    assert body.type is not BodyType.RTF
+    assert plan.limit is None or not isinstance(body.data, str) or len(body.data.encode()) <= plan.limit
+    assert body.truncated or body.data is not None
+    assert body.preview is None or len(body.preview) <= (plan.preview or 0)
+    if body.type is BodyType.MIME and body.data is not None:
+        assert mime_support == 2
+        assert not isinstance(body.data, str)
+    if not body.truncated and isinstance(body.data, str):
+        assert body.size == len(body.data.encode())
+        if body.type.name.lower() == kind:
+            assert body.data == charsets.clean(source)
