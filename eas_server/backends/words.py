@@ -32,7 +32,9 @@ def fold(text: str) -> str:
 
 def words(text: str) -> set[str]:
     """The words of a message, or of a mailbox query."""
-    return {word[:MAX_WORD] for word in _WORD.findall(fold(text[:MAX_INDEXED_TEXT]))}
+    # blanks never stand within a word, and most words of a text stand in it more than once
+    runs = set(fold(text[:MAX_INDEXED_TEXT]).split())
+    return {word[:MAX_WORD] for run in runs for word in _WORD.findall(run)}
 
 
 def query_terms(query: str) -> list[str]:
