@@ -6,6 +6,7 @@ from eas_server.backends.sqlite.admin import (
     Administration,
     AdministrationError,
 )
+from eas_server.backends.sqlite.backup import backup, restore
 from eas_server.backends.sqlite.migrate import IncompatibleStore
 from eas_server.backends.sqlite.passwords import HashCost
 from eas_server.backends.sqlite.store import Store, SystemClock, open_store
@@ -19,5 +20,7 @@ __all__ = [
     "IncompatibleStore",
     "Store",
     "SystemClock",
+    "backup",
     "open_store",
+    "restore",
 ]

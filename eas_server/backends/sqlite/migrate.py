@@ -1,9 +1,11 @@
 """Opening a database: its settings, and bringing it to the present schema."""
 
 import logging
+import os
 import sqlite3
 from pathlib import Path
 
+from eas_server.backends.sqlite.lock import PRIVATE
 from eas_server.errors import ConfigError, StoreUnavailable
 
 HEAD = "0001"
@@ -22,16 +24,10 @@ class IncompatibleStore(ConfigError):
     """The file is no store of ours, or one that a newer version of this program has changed."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """A connection with the settings that every connection has; transactions are begun explicitly."""
-    mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-    )
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-        return connection
     connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -62,7 +58,10 @@ def check(found: str | None) -> None:
 def prepare(path: Path) -> None:
     """Create the database, or bring it to the present schema. Raises IncompatibleStore, StoreUnavailable."""
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
         connection = connect(path)
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from error
     try:

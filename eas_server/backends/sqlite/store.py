@@ -12,6 +12,7 @@ from eas_server.backends.sqlite.admin import Administration
 from eas_server.backends.sqlite.directory import SqliteAccounts, SqliteDirectory
 from eas_server.backends.sqlite.folders import SqliteFolders
 from eas_server.backends.sqlite.foreign import Foreign
+from eas_server.backends.sqlite.lock import locked
 from eas_server.backends.sqlite.mail import SqliteMail
 from eas_server.backends.sqlite.mailboxes import Mailboxes
 from eas_server.backends.sqlite.passwords import HashCost, Passwords, SqliteAuthenticator
@@ -144,17 +145,18 @@ async def open_store(
     A server runs `Store.watch` beside its requests; short-lived programs need not. Raises IncompatibleStore,
     StoreUnavailable.
     """
-    await asyncio.to_thread(migrate.prepare, path)
-    store = Store(
-        path,
-        notifier,
-        clock or SystemClock(),
-        hash_cost=hash_cost or HashCost(),
-        remembered=remembered,
-        readers=readers,
-    )
-    try:
-        await store.look_around()
-        yield store
-    finally:
-        await store.close()
+    with locked(path, exclusive=False):
+        await asyncio.to_thread(migrate.prepare, path)
+        store = Store(
+            path,
+            notifier,
+            clock or SystemClock(),
+            hash_cost=hash_cost or HashCost(),
+            remembered=remembered,
+            readers=readers,
+        )
+        try:
+            await store.look_around()
+            yield store
+        finally:
+            await store.close()
