@@ -19,7 +19,6 @@ MAX_ATTACHMENTS: Final = 500
 MAX_NAME: Final = 255
 
 _CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_SIGNATURES: Final = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _MAX_WRAPPINGS: Final = 3
 """Signatures around signatures that are looked into for the text."""
 
@@ -220,11 +219,6 @@ def unwrap(encoded: bytes, encoding: str) -> Wrapped | None:
             return Wrapped(content, inner, collect(inner.root))
         encoded, encoding = content[inner.root.start : inner.root.end], inner.root.encoding
     return None
-
-
-def is_signature(part: Part) -> bool:
-    """Whether a part is a detached S/MIME signature."""
-    return part.type in _SIGNATURES
 
 
 def part_text(part: TextPart, octets: bytes, *, html: bool) -> str:

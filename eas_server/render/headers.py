@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from eas_server.render import charsets
+from eas_server.render.text import transfer_decode
 
 Octets: TypeAlias = bytes | memoryview
 """What a message is read from; nothing here copies more than a header block of it."""
@@ -99,22 +100,7 @@ def decode_words(raw: str) -> str:
 
 def _word_octets(encoding: str, word: str) -> bytes:
     octets = word.encode("utf-8", "replace")
-    if encoding in "Qq":
-        return binascii.a2b_qp(octets, header=True)
-    return base64_octets(octets)
-
-
-_NOT_BASE64: Final = bytes(n for n in range(256) if not (chr(n).isascii() and (chr(n).isalnum() or chr(n) in "+/")))
-
-
-def base64_octets(octets: bytes) -> bytes:
-    """Decode base64 and forgive everything: foreign octets are left out, a cut end is filled up."""
-    try:
-        return binascii.a2b_base64(octets)
-    except binascii.Error:
-        kept = octets.translate(None, _NOT_BASE64)
-        kept = kept[:-1] if len(kept) % 4 == 1 else kept
-        return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
+    return binascii.a2b_qp(octets, header=True) if encoding in "Qq" else transfer_decode(octets, "base64")
 
 
 _PARAMETER: Final = re.compile(
