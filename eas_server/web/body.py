@@ -119,18 +119,20 @@ async def chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 async def _known(receive: Receive, length: int) -> Buffer:
     """A body of known length: the octets are put in their place in one buffer as they come."""
-    buffer: bytearray | None = None
+    message = await receive()
+    chunk: bytes = message.get("body", _EMPTY)
+    if len(chunk) == length:
+        return chunk  # the usual case: all of it at once
+    buffer = bytearray(length)
     at = 0
-    async for chunk in chunks(receive):
-        if at == 0 and len(chunk) == length:
-            return chunk  # the usual case: all of it at once
-        if buffer is None:
-            buffer = bytearray(length)
+    while message["type"] == "http.request":
         buffer[at : at + len(chunk)] = chunk
         at += len(chunk)
-    if buffer is None or at != length:
-        raise Disconnected
-    return buffer
+        if at == length:
+            return buffer
+        message = await receive()
+        chunk = message.get("body", _EMPTY)
+    raise Disconnected
 
 
 async def _growing(receive: Receive, limit: int) -> Buffer:

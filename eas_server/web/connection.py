@@ -7,65 +7,60 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from eas_server.web.settings import Timing
-from eas_server.web.transport import ABORT, Break
+from eas_server.web.transport import ABORT
 
 MAX_HEADERS: Final = 64 * 1024
-"""Octets of the request line and the headers together."""
-
-
-class TooLarge(Exception):
-    """The headers are larger than any client's: the parser turns it into 400."""
+"""Octets of request line and headers, give or take what is read at once: more than any client sends."""
 
 
 class Connection(HttpToolsProtocol):
-    """Closes a connection whose headers do not come in time: uvicorn itself would wait for ever."""
+    """Closes a connection whose headers do not come in time or without end: uvicorn itself would wait for ever."""
 
     header_seconds = Timing().header_seconds
+    _in_headers = True
     _header_octets = 0
+    """Octets of headers that were not complete with the read that they came in."""
     _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
         super().connection_made(transport)
-        self._start_header_timer()
+        self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self._stop_header_timer()
+        self._forget_timer()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._header_octets > MAX_HEADERS:
+            self.send_400_response("Headers too large.")
+            return
+        super().data_received(data)
+        if self._in_headers:
+            # most headers come in one read, and never get here
+            self._header_octets += len(data)
+            if self._header_timer is None:
+                self._expect_headers()
 
     def on_message_begin(self) -> None:
         """The parser meets a request."""
         super().on_message_begin()
-        self._header_octets = 0
-        self._start_header_timer()
-        cast(Scope, self.scope)[ABORT] = Break(self.transport)
-
-    def on_url(self, url: bytes) -> None:
-        """The parser has (a part of) the target. Raises TooLarge."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser has a header. Raises TooLarge."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        self._in_headers = True
+        cast(Scope, self.scope)[ABORT] = self.transport.abort
 
     def on_headers_complete(self) -> None:
         """The parser has all headers."""
-        self._stop_header_timer()
+        self._in_headers = False
+        self._header_octets = 0
+        self._forget_timer()
         super().on_headers_complete()
 
-    def _count(self, octets: int) -> None:
-        self._header_octets += octets
-        if self._header_octets > MAX_HEADERS:
-            raise TooLarge
-
-    def _start_header_timer(self) -> None:
-        self._stop_header_timer()
+    def _expect_headers(self) -> None:
         self._header_timer = self.loop.call_later(self.header_seconds, self.transport.close)
 
-    def _stop_header_timer(self) -> None:
+    def _forget_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None

@@ -19,6 +19,7 @@ NOT_KEPT: Final = "validate"
 TOUCH_AFTER: Final = timedelta(hours=1)
 """How exactly `last_seen` is kept: a write with every request would cost more than the request."""
 _MAX_TEXT: Final = 256
+_VERSIONS: Final = {version: str(version) for version in ProtocolVersion}
 _MAX_ASKED: Final = 100_000
 
 
@@ -37,24 +38,18 @@ class Devices:
         Raises CommandError(177) for a new device of a user who has `limit` of them.
         """
         id_ = DeviceId(line.device_id)
-        seen = Device(
-            user=account.user,
-            id=id_,
-            type=line.device_type[:_MAX_TEXT],
-            user_agent=user_agent[:_MAX_TEXT],
-            version=str(version),
-            first_seen=now,
-            last_seen=now,
-        )
-        if id_ == NOT_KEPT:
-            return seen
-        known = await self._state.device(account.user, id_)
+        type_, agent, spoken = line.device_type[:_MAX_TEXT], user_agent[:_MAX_TEXT], _VERSIONS[version]
+        known = None if id_ == NOT_KEPT else await self._state.device(account.user, id_)
         if known is None:
+            device = Device(
+                user=account.user, id=id_, type=type_, user_agent=agent, version=spoken, first_seen=now, last_seen=now
+            )
+            if id_ == NOT_KEPT:
+                return device
             if len(await self._state.devices(account.user)) >= limit:
                 raise CommandError(CommonStatus.MAXIMUM_DEVICES_REACHED, "too many devices")
-            device = seen
-        elif _is_stale(known, seen):
-            device = replace(known, last_seen=now, type=seen.type, user_agent=seen.user_agent, version=seen.version)
+        elif (known.type, known.user_agent, known.version) != (type_, agent, spoken) or _is_old(known, now):
+            device = replace(known, last_seen=now, type=type_, user_agent=agent, version=spoken)
         else:
             return known
         await self._state.save_device(device)
@@ -71,6 +66,5 @@ class Devices:
             self._asked.popitem(last=False)
 
 
-def _is_stale(known: Device, seen: Device) -> bool:
-    told = (known.type, known.user_agent, known.version)
-    return told != (seen.type, seen.user_agent, seen.version) or seen.last_seen - known.last_seen >= TOUCH_AFTER
+def _is_old(known: Device, now: datetime) -> bool:
+    return now - known.last_seen >= TOUCH_AFTER

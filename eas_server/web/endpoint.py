@@ -25,6 +25,7 @@ from eas_server.web.body import Announced, Bodies, Disconnected, Refused, announ
 from eas_server.web.devices import Devices
 from eas_server.web.failures import BAD_REQUEST, EXPECTED, INTERNAL, UNAVAILABLE, Asked, reply_to, text
 from eas_server.web.log import RequestRecord
+from eas_server.web.reading import headers_of, line_of, split
 from eas_server.web.reply import Header, TooSlow, send_body, send_empty
 from eas_server.web.settings import Live
 from eas_server.web.transport import abort, lingering, peer_of
@@ -39,8 +40,6 @@ from protocol.http import (
     CommandName,
     RequestHeaders,
     options_headers,
-    parse_headers,
-    parse_query,
 )
 from protocol.status import CommonStatus
 from protocol.versions import SUPPORTED, V14_0, ProtocolVersion
@@ -144,8 +143,8 @@ class Endpoint:
         await self._send(answer, exchange)
 
     async def _answer(self, exchange: _Exchange) -> _Answer:
-        exchange.headers = parse_headers(exchange.scope["headers"])
-        authorization = exchange.headers.authorization
+        authorization, told = split(exchange.scope["headers"])
+        exchange.headers = headers_of(told)
         account = self._sign_in.known(authorization)
         if account is None:
             account = await self._sign_in.account(authorization, exchange.record.address)
@@ -163,7 +162,7 @@ class Endpoint:
 
     async def _command(self, exchange: _Exchange, account: Account) -> _Answer:
         record = exchange.record
-        line = parse_query(exchange.scope["query_string"]).with_headers(exchange.headers)
+        line = line_of(exchange.scope["query_string"], exchange.headers)
         record.command, record.device = line.command, line.device_id
         version = line.version
         if version is None or version not in SUPPORTED:

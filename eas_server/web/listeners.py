@@ -23,6 +23,7 @@ _KEEPALIVE_IDLE: Final = 120
 """Seconds of silence after which the kernel asks whether the other end is still there."""
 _KEEPALIVE_INTERVAL: Final = 30
 _KEEPALIVE_COUNT: Final = 4
+_TICK: Final = 1.0
 
 
 def tls_context(certificate: Certificate) -> ssl.SSLContext:
@@ -48,6 +49,7 @@ class _Server(uvicorn.Server):
         self._stopping = stopping
         self.accepting = asyncio.Event()
         """Set once connections are accepted."""
+        self._ending = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,6 +60,18 @@ class _Server(uvicorn.Server):
         """Begin to accept."""
         await super().startup(sockets)
         self.accepting.set()
+
+    def end(self) -> None:
+        """Let `serve` come to its end."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Keep the Date header right until the end: one look a second, where uvicorn looks ten times."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._ending.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop. The waiting requests are told in the same step that closes the door, and answer then."""
@@ -123,7 +137,7 @@ class Listeners:
     def stop(self) -> None:
         """Stop accepting, let the requests end."""
         for server in self._servers:
-            server.should_exit = True
+            server.end()
 
 
 def _factory(context: ssl.SSLContext | None) -> Callable[..., ssl.SSLContext]:

@@ -43,7 +43,10 @@ class RequestRecord:
         if not REQUESTS.isEnabledFor(logging.INFO):
             return
         self.at = (time.perf_counter() - self.started) * 1000
-        REQUESTS.info("request", extra={"fields": self._fields()})
+        # made by hand: `Logger.info` would walk the stack for the name of this function
+        line = logging.LogRecord(REQUESTS.name, logging.INFO, __file__, 0, "request", None, None)
+        line.fields = self._fields()
+        REQUESTS.handle(line)
 
     def _fields(self) -> dict[str, str | int | float]:
         fields: dict[str, str | int | float] = {
@@ -68,6 +71,14 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        self._second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 — as below
+        """Local time with its offset, to the millisecond."""
+        second = int(record.created)
+        if second != self._second[0]:
+            self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S{}%z", time.localtime(second)))
+        return self._second[1].format(f".{int(record.msecs):03d}")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — the name that logging calls
         """The line."""
@@ -79,7 +90,9 @@ class TextFormatter(logging.Formatter):
 
 
 def _value(value: object) -> str:
-    text = str(value)[:_MAX_VALUE]
+    if not isinstance(value, str):
+        return str(value)
+    text = value[:_MAX_VALUE]
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
@@ -117,5 +130,7 @@ def set_up_logging(level: str, *, json_lines: bool, file: Path | None) -> None:
         earlier.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
+    # what no formatter of ours shows need not be found out for each line
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # what the libraries say of each connection is of interest to nobody
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

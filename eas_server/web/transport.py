@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final, cast
+from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -90,21 +90,9 @@ def host_of(scope: Scope) -> str:
 
 def abort(scope: Scope) -> None:
     """Break the connection: what was announced cannot be sent."""
-    break_ = scope.get(ABORT)
-    if break_ is not None:
-        cast("Break", break_)()
-
-
-class Break:
-    """Breaks a connection."""
-
-    __slots__ = ("_transport",)
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def __call__(self) -> None:
-        self._transport.abort()
+    breaks = scope.get(ABORT)
+    if breaks is not None:
+        breaks()
 
 
 def lingering(send: Send, receive: Receive) -> Send:
