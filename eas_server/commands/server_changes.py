@@ -15,7 +15,6 @@ from eas_server.model.view import View
 from eas_server.render.email import only_state_changed, state_properties
 from eas_server.sync.window import Kind, Plan, Step
 from protocol.commands.sync import Change, Delete, ServerAdd, SoftDelete
-from protocol.items.email import Email
 from protocol.schema import dump
 
 ServerCommand = ServerAdd | Change | Delete | SoftDelete
@@ -113,11 +112,11 @@ async def _render(
     if step.kind is Kind.CHANGE:
         news = replace(item, changed=_without_own(item.changed, step.own))
         if only_state_changed(news, Revision(step.known)):
-            properties = state_properties(news, Revision(step.known))
-            if properties == Email():
-                return None
+            properties = dump(state_properties(news, Revision(step.known)), ctx.version)
+            if properties.content is None:
+                return None  # MS-ASEMAIL_R81; or the version has no word for what changed
             budget.octets -= ITEM_OVERHEAD
-            return Change(server_id=name, application_data=dump(properties, ctx.version))
+            return Change(server_id=name, application_data=properties)
     try:
         plan = body_plan(item, options)
         content = await application_data(ctx, folder, item, options, plan=plan)

@@ -306,6 +306,16 @@ async def test_only_what_changed_of_read_flag_and_categories_is_sent(box: Mailbo
     assert news.subject is None
 
 
+@pytest.mark.requirement("MS-ASEMAIL_R81")
+async def test_12_1_is_not_told_of_categories(box: Mailbox) -> None:
+    number = await box.deliver(message("one"))
+    box.bench.version = V12_1
+    phone = box.phone()
+    await phone.all()
+    await set_state(box, number, categories=("red",))
+    assert await phone.ask() is None
+
+
 @pytest.mark.requirement("MS-ASCMD_R2066", "MS-ASCMD_R2069")
 async def test_the_server_wins_a_conflict_by_default(box: Mailbox) -> None:
     number = await box.deliver(message("one"))
