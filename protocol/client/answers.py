@@ -119,8 +119,9 @@ class Answer(Generic[R]):
 class Unexpected(Exception):
     """An answer that is not the one the caller counted on."""
 
-    def __init__(self, answer: Answer[Any]) -> None:
-        super().__init__(answer.describe())
+    def __init__(self, answer: Answer[Any], reason: str = "") -> None:
+        told = answer.describe()
+        super().__init__(f"{told}: {reason}" if reason else told)
         self.answer = answer
 
 
