@@ -1,12 +1,13 @@
 """One attempt to hand a message to the smart host, over a connection of its own."""
 
 import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiosmtplib
-from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPTimeoutError
+from aiosmtplib.errors import SMTPException, SMTPHeloError, SMTPResponseException, SMTPTimeoutError
 from aiosmtplib.response import SMTPResponse
 
 from eas_server.interfaces import Forwarding
@@ -71,11 +72,13 @@ class SmartHost:
             # Refusals of the connection, of TLS or of the sign-in say nothing of this message: it waits.
             return Attempt(deferred=_all(forwarding.recipients, "4.4.1", _words(error)))
         try:
-            return await self._transfer(client, forwarding)
+            attempt = await self._transfer(client, forwarding)
+            await _quit(client)
         except (SMTPException, OSError) as error:
             return Attempt(deferred=_all(forwarding.recipients, "4.4.2", _words(error)))
         finally:
-            await _close(client)
+            client.close()
+        return attempt
 
     def _client(self) -> aiosmtplib.SMTP:
         settings = self._settings
@@ -92,6 +95,9 @@ class SmartHost:
         )
 
     async def _transfer(self, client: aiosmtplib.SMTP, forwarding: Forwarding) -> Attempt:
+        if client.is_ehlo_or_helo_needed:  # the library would wait for MAIL, which is too late for the extensions
+            with contextlib.suppress(SMTPHeloError):
+                await client.ehlo()
         utf8 = not all(address.isascii() for address in (forwarding.sender, *forwarding.recipients))
         if utf8 and not client.supports_extension("smtputf8"):
             reason = "the smart host does not take addresses outside ASCII"
@@ -197,11 +203,10 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def _close(client: aiosmtplib.SMTP) -> None:
-    try:
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Say good-bye; what is done is done whatever the answer is."""
+    with contextlib.suppress(SMTPException, OSError):
         await client.quit(timeout=_QUIT_TIMEOUT)
-    except (SMTPException, OSError):
-        client.close()
 
 
 _QUIT_TIMEOUT: Final = 5.0
