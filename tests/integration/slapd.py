@@ -22,6 +22,7 @@ SLAPD: Final = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/u
 SLAPADD: Final = shutil.which("slapadd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 SCHEMAS: Final = Path("/etc/ldap/schema")
 MODULES: Final = Path("/usr/lib/ldap")
+LOOPBACK: Final = "127.0.0.1"
 BASE: Final = "dc=example,dc=com"
 SERVICE_DN: Final = f"cn=eas,{BASE}"
 SERVICE_PASSWORD: Final = "service-secret"
@@ -58,11 +59,13 @@ access to * by users read by anonymous auth
 class Slapd:
     """A slapd that can be stopped and started again on the same ports with the same content."""
 
-    def __init__(self, home: Path, ldif: str, *, extra: str = "", tls: bool = True) -> None:
+    def __init__(
+        self, home: Path, ldif: str, *, extra: str = "", tls: bool = True, certified_host: str = LOOPBACK
+    ) -> None:
         self.home = home
         self.tls = tls
         (home / "db").mkdir(parents=True)
-        self._certificates()
+        self._certificates(certified_host)
         config = CONFIG.format(schemas=SCHEMAS, modules=MODULES, home=home, base=BASE, extra=extra)
         if tls:
             config = TLS_CONFIG.format(home=home) + config
@@ -120,12 +123,12 @@ class Slapd:
             running.kill()
             running.wait()
 
-    def _certificates(self) -> None:
+    def _certificates(self, host: str) -> None:
         span = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2120, 1, 1, tzinfo=UTC)}
         key = generate_key(KeyKind.EC_P256)
         root = create_root("Directory test root", key=generate_key(KeyKind.EC_P256), serial=1, **span)
         other = create_root("Another root", key=generate_key(KeyKind.EC_P256), serial=1, **span)
-        server = issue_server(root, hosts=["127.0.0.1"], public_key=key.public_key(), serial=2, **span)
+        server = issue_server(root, hosts=[host], public_key=key.public_key(), serial=2, **span)
         (self.home / "ca.pem").write_bytes(to_pem(root.certificate))
         (self.home / "other-ca.pem").write_bytes(to_pem(other.certificate))
         (self.home / "server.pem").write_bytes(to_pem(server))
@@ -145,11 +148,14 @@ def answers(port: int) -> bool:
     return False
 
 
-def start_slapd(home: Path, ldif: str | None = None, *, extra: str = "", tls: bool = True) -> Slapd:
+def start_slapd(
+    home: Path, ldif: str | None = None, *, extra: str = "", tls: bool = True, certified_host: str = LOOPBACK
+) -> Slapd:
     """A running slapd with the entries of an LDIF (the people of the fixtures); whoever starts it stops it."""
     if SLAPD is None or SLAPADD is None or not SCHEMAS.is_dir():
         pytest.skip("slapd is not installed (Debian package slapd)")
-    server = Slapd(home, PEOPLE.read_text(encoding="ascii") if ldif is None else ldif, extra=extra, tls=tls)
+    content = PEOPLE.read_text(encoding="ascii") if ldif is None else ldif
+    server = Slapd(home, content, extra=extra, tls=tls, certified_host=certified_host)
     server.start()
     return server
 

@@ -77,11 +77,17 @@ async def test_another_authority(slapd: Slapd, start_tls: bool) -> None:
             await finds_alice(directory)
 
 
+@pytest.fixture(scope="module")
+def misnamed_slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    server = start_slapd(tmp_path_factory.mktemp("misnamed") / "home", certified_host="ldap.example.com")
+    yield server
+    server.stop()
+
+
 @pytest.mark.parametrize("start_tls", [True, False])
-async def test_another_name(slapd: Slapd, start_tls: bool) -> None:
-    """The certificate is for 127.0.0.1."""
-    uri = (slapd.uri if start_tls else slapd.tls_uri).replace("127.0.0.1", "localhost")
-    async with directory_of(uri, ca_file=slapd.ca_file, start_tls=start_tls) as directory:
+async def test_another_name(misnamed_slapd: Slapd, start_tls: bool) -> None:
+    uri = misnamed_slapd.uri if start_tls else misnamed_slapd.tls_uri
+    async with directory_of(uri, ca_file=misnamed_slapd.ca_file, start_tls=start_tls) as directory:
         with pytest.raises(DirectoryUnavailable, match="is not valid for"):
             await finds_alice(directory)
 

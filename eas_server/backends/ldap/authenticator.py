@@ -7,6 +7,7 @@ from typing import Final
 
 from eas_server.backends.ldap import filters
 from eas_server.backends.ldap.connection import LdapConnection, Scope
+from eas_server.backends.ldap.entries import RawEntry
 from eas_server.backends.ldap.pool import LdapPool
 from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.interfaces import Accounts, Authenticator
@@ -14,14 +15,13 @@ from eas_server.model.directory import Account
 
 MAX_NAME: Final = 256
 """Longer names are refused unseen."""
-_AMBIGUOUS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A name as it was typed, and the user part of it."""
+    """What a typed name may stand for. `full`: with its domain, if it came with one."""
 
-    typed: str
+    full: str
     user: str
 
 
@@ -34,13 +34,12 @@ def parse_login(name: str, settings: LdapSettings) -> Login | None:
     if len(name) > MAX_NAME or not (_is_plain(name) and name.isprintable()):
         return None
     domain, backslash, user = name.partition("\\")
-    typed = user if backslash else name
     if not backslash:
         user, _, domain = name.partition("@")
     allowed = {each.casefold() for each in settings.domains}
     if not user or (domain and allowed and domain.casefold() not in allowed):
         return None
-    return Login(typed, user)
+    return Login(f"{user}@{domain}" if domain and "@" not in user else user, user)
 
 
 def _is_plain(name: str) -> bool:
@@ -81,42 +80,43 @@ class LdapAuthenticator:
         if self._settings.sign_in == "template":
             dn = self._settings.user_dn_template.replace("{user}", filters.escape_dn_value(login.user))
             return await self._pool.sign_in(dn, password, lambda connection: self._own_names(connection, dn))
-        principal = login.typed if "@" in login.typed else f"{login.user}@{self._settings.upn_domain}"
+        principal = login.full if "@" in login.full else f"{login.user}@{self._settings.upn_domain}"
         return await self._pool.sign_in(
-            principal, password, lambda connection: self._found_names(connection, login, principal)
+            principal, password, lambda connection: self._found_names(connection, Login(principal, login.user))
         )
 
     async def _search_then_bind(self, login: Login, password: str) -> tuple[str, ...] | None:
-        found = await self._pool.run(lambda connection: self._candidates(connection, login))
-        if len(found) != 1:
-            # Nobody, or more than one: ask for a name that does not exist, to take as long as for a wrong password.
+        found = await self._pool.run(lambda connection: self._find(connection, login))
+        if found is None:
+            # Ask for a name that does not exist, to take as long as for a wrong password.
             nobody = f"cn={secrets.token_hex(8)},{self._settings.base_dn}"
             await self._pool.sign_in(nobody, password, lambda _connection: None)
             return None
-        dn, names = found[0]
-        return await self._pool.sign_in(dn, password, lambda _connection: names)
+        return await self._pool.sign_in(found.dn, password, lambda _connection: self._names(found))
 
-    def _candidates(self, connection: LdapConnection, login: Login) -> list[tuple[str, tuple[str, ...]]]:
-        wanted = filters.both(
-            self._layout.person_filter,
-            filters.equals(self._layout.login_attributes, (login.typed, login.user)),
-        )
-        found = connection.search(wanted, (self._settings.account_attribute,), limit=_AMBIGUOUS)
-        return [(raw.dn, raw.texts((self._settings.account_attribute,))) for raw in found.entries]
+    def _find(self, connection: LdapConnection, login: Login) -> RawEntry | None:
+        """The entry that the name with its domain stands for, or else the name without it; None: none, or several."""
+        attributes = self._layout.login_attributes
+        wanted = filters.both(self._layout.person_filter, filters.equals(attributes, (login.full, login.user)))
+        found = connection.search(wanted, (*attributes, self._settings.account_attribute)).entries
+        for name in (login.full, login.user):
+            # Compared again, since servers see names as equal that are not.
+            exact = [raw for raw in found if name.casefold() in map(str.casefold, raw.texts(attributes))]
+            if exact:
+                return exact[0] if len(exact) == 1 else None
+        return None
+
+    def _names(self, raw: RawEntry) -> tuple[str, ...]:
+        return raw.texts((self._settings.account_attribute,))
 
     def _own_names(self, connection: LdapConnection, dn: str) -> tuple[str, ...]:
-        attribute = self._settings.account_attribute
-        found = connection.search(self._layout.person_filter, (attribute,), base=dn, scope=Scope.ENTRY)
-        return tuple(name for raw in found.entries for name in raw.texts((attribute,)))
+        attributes = (self._settings.account_attribute,)
+        found = connection.search(self._layout.person_filter, attributes, base=dn, scope=Scope.ENTRY)
+        return tuple(name for raw in found.entries for name in self._names(raw))
 
-    def _found_names(self, connection: LdapConnection, login: Login, principal: str) -> tuple[str, ...]:
-        attribute = self._settings.account_attribute
-        wanted = filters.both(
-            self._layout.person_filter,
-            filters.equals(self._layout.login_attributes, (principal, login.user)),
-        )
-        found = connection.search(wanted, (attribute,), limit=_AMBIGUOUS)
-        return found.entries[0].texts((attribute,)) if len(found.entries) == 1 else ()
+    def _found_names(self, connection: LdapConnection, login: Login) -> tuple[str, ...]:
+        found = self._find(connection, login)
+        return self._names(found) if found is not None else ()
 
 
 _: type[Authenticator] = LdapAuthenticator

@@ -30,6 +30,7 @@ _NOTHING: Final = Found(entries=(), total=0)
 class LdapDirectory:
     """A Directory behind LDAP. The key of an entry is its DN; entries without an SMTP address are not shown.
 
+    Whether accents count in a query is the server's decision (OpenLDAP: yes, Active Directory: no).
     A query of white space finds nothing. Matches beyond `max_matches` are counted by the server's estimate only, and
     the order is then that of the part that was read.
     """
@@ -53,12 +54,8 @@ class LdapDirectory:
             return _NOTHING
 
         def job(connection: LdapConnection) -> Found:
-            exact = self._exact(connection, name.strip())
-            if len(exact) == 1:
-                return Found(entries=exact, total=1)
-            if exact:
-                return Found(entries=exact[:limit], total=len(exact))
-            return self._search(connection, wanted, 0, limit)
+            exact = self._exact(connection, name.strip(), limit)
+            return exact if exact is not None else self._search(connection, wanted, 0, limit)
 
         return await self._pool.run(job)
 
@@ -77,8 +74,8 @@ class LdapDirectory:
         )
         return self._page(connection, found.entries, offset, limit, found.total)
 
-    def _exact(self, connection: LdapConnection, name: str) -> tuple[DirectoryEntry, ...]:
-        """The entries that `name` is the address or alias of, of the best of these kinds only."""
+    def _exact(self, connection: LdapConnection, name: str, limit: int) -> Found | None:
+        """The entry that `name` is an address or the alias of. An address of several is ambiguous, an alias none."""
         found = connection.search(
             filters.both(filters.addressable(self._layout), filters.exact(self._layout.attributes, name)),
             full_attributes(self._layout),
@@ -86,12 +83,12 @@ class LdapDirectory:
         )
         entries = [directory_entry(raw, self._layout) for raw in self._sorted(found.entries)]
         key = name.casefold()
-        kinds = (
-            [each for each in entries if each.email.casefold() == key],
-            [each for each in entries if key in {address.casefold() for address in each.addresses}],
-            [each for each in entries if each.alias.casefold() == key],
-        )
-        return tuple(next((kind for kind in kinds if kind), []))
+        primary = [each for each in entries if each.email.casefold() == key]
+        addressed = primary or [each for each in entries if key in map(str.casefold, each.addresses)]
+        named = addressed or [each for each in entries if each.alias.casefold() == key]
+        if len(named) == 1:
+            return Found(entries=tuple(named), total=1)
+        return Found(entries=tuple(addressed[:limit]), total=len(addressed)) if addressed else None
 
     def _page(
         self, connection: LdapConnection, matches: Iterable[RawEntry], offset: int, limit: int, total: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eas_server.backends.ldap.settings import AttributeMap, Layout
+from eas_server.backends.words import fold
 from eas_server.model.directory import DirectoryEntry, EntryKind
 
 OBJECT_CLASS: Final = "objectClass"
@@ -103,7 +104,7 @@ def display_name(raw: RawEntry, names: AttributeMap) -> str:
 
 def order(raw: RawEntry, names: AttributeMap) -> tuple[str, str, str]:
     """The sort key: by display name; the others make the order the same each time."""
-    return display_name(raw, names).casefold(), primary_address(raw, names).casefold(), raw.dn
+    return fold(display_name(raw, names)), primary_address(raw, names).casefold(), raw.dn
 
 
 def primary_address(raw: RawEntry, names: AttributeMap) -> str:

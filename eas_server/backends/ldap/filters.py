@@ -15,6 +15,7 @@ _VALUE_PREFIX: Final = MappingProxyType({"proxyaddresses": "smtp:"})
 """Attributes (in lower case) that write something before the address."""
 _DN_SPECIALS: Final = frozenset('",+;<>\\=#')
 _AROUND: Final = ".,;:\"'<>()[]"
+_BETWEEN_WORDS: Final = " -"
 NOBODY: Final = "(!(objectClass=*))"
 """Matches no entry."""
 
@@ -97,15 +98,18 @@ def is_visible(char: str) -> bool:
 
 
 def begins(layout: Layout, wanted: Sequence[str], *, inner_words: bool) -> str:
-    """Each wanted word begins one of the attributes for name resolution, or a word of the display name."""
-    inner = layout.attributes.display_name if inner_words else ()
+    """Each wanted word begins one of the attributes for name resolution, or (`inner_words`) a later word of one."""
+    names = layout.attributes
+    single = {each.lower() for each in (*names.email, *names.addresses, *names.alias) if each not in names.display_name}
+    inner = [name for name in layout.anr_attributes if inner_words and name.lower() not in single]
     return both(*(_word_begins(layout.anr_attributes, inner, word) for word in wanted))
 
 
 def _word_begins(attributes: Sequence[str], inner: Sequence[str], word: str) -> str:
     value = escape_value(word)
     starts = [f"({name}={_prefix(name)}{value}*)" for name in attributes]
-    return either((*starts, *(f"({name}=*\\20{value}*)" for name in inner)))
+    later = [f"({name}=*{escape_value(sign)}{value}*)" for name in inner for sign in _BETWEEN_WORDS]
+    return either((*starts, *later))
 
 
 def _prefix(attribute: str) -> str:

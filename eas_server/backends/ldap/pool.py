@@ -181,7 +181,11 @@ class LdapPool:
         connection = LdapConnection(server.uri, self.settings, self._context)
         operation.use(connection)
         connection.open()
-        operation.use(connection)  # while it was being opened, it could not be shut down
+        try:
+            operation.use(connection)  # while it was being opened, it could not be shut down
+        except _AbortedError:
+            connection.close()
+            raise
         return connection
 
     def _signed_in(self, operation: _Operation, server: _Server) -> LdapConnection:

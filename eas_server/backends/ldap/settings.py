@@ -168,7 +168,7 @@ class LdapSettings:
     anr_attributes: Attributes = ()
     """Where the words of a query are looked for (as the beginning of a value)."""
     inner_words: bool = True
-    """Look at the beginning of every word of a display name; needs a substring index to be quick."""
+    """Look at the beginning of every word of a name, not of the first one only; wants substring indexes."""
     member_attributes: Attributes = ()
     """The attributes of groups that name the members: by DN, or by uid (memberUid)."""
     dn_attribute: str = ""

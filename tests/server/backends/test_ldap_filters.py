@@ -54,7 +54,8 @@ def test_each_word_becomes_one_condition(text: str) -> None:
     for word, condition in zip(wanted, conditions, strict=True):
         octets = word.encode("utf-8", "replace")
         starts = [(SUBSTRING, name, octets) for name in INETORGPERSON.anr_attributes]
-        inner = [(SUBSTRING, name, b" " + octets) for name in ("displayName", "cn")]
+        names = ("displayName", "cn", "givenName", "sn", "o", "physicalDeliveryOfficeName")
+        inner = [(SUBSTRING, name, sign + octets) for name in names for sign in (b" ", b"-")]
         assert condition == (OR, *starts, *inner)
 
 

@@ -116,19 +116,20 @@ def test_every_key_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "user"),
+    ("name", "full", "user"),
     [
         ("alice", "alice", "alice"),
         ("alice@example.com", "alice@example.com", "alice"),
-        ("EXAMPLE\\alice", "alice", "alice"),
+        ("EXAMPLE\\alice", "alice@EXAMPLE", "alice"),
+        ("EXAMPLE\\alice@example.org", "alice@example.org", "alice@example.org"),
         ("John Smith", "John Smith", "John Smith"),
         ("jürgen", "jürgen", "jürgen"),
     ],
 )
-def test_login_names(name: str, typed: str, user: str) -> None:
+def test_login_names(name: str, full: str, user: str) -> None:
     login = parse_login(name, LdapSettings(**MINIMAL))
     assert login is not None
-    assert (login.typed, login.user) == (typed, user)
+    assert (login.full, login.user) == (full, user)
 
 
 class Recorder:
@@ -163,7 +164,7 @@ class Mailboxes:
     [
         ("alice", "alice@corp.example.com"),
         ("alice@example.com", "alice@example.com"),
-        ("CORP\\alice", "alice@corp.example.com"),
+        ("CORP\\alice", "alice@CORP"),
     ],
 )
 async def test_user_principal_names(name: str, principal: str) -> None:
