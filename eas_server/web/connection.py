@@ -44,6 +44,15 @@ class Connection(HttpToolsProtocol):
             if self._header_timer is None:
                 self._expect_headers()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; requests that came before it whole are answered first."""
+        pending = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        if pending:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+        else:
+            super().send_400_response(msg)
+
     def on_message_begin(self) -> None:
         """The parser meets a request."""
         super().on_message_begin()
