@@ -217,6 +217,7 @@ class LmtpListener:
 
     async def run(self) -> None:
         """Listen until cancelled. Raises OSError for an address that is taken."""
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # the library logs whole messages for debugging
         servers = await self._listen()
         self.listening.set()
         try:
