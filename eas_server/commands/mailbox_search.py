@@ -1,0 +1,212 @@
+"""Search in the mailbox, [MS-ASCMD] 2.2.1.16.
+
+Results are looked up anew each time, so that RebuildResults has nothing to do. The LongId of a result is its ServerId.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from eas_server.commands.context import Context
+from eas_server.commands.items import ItemOptions, application_data, body_plan
+from eas_server.commands.search_ranges import SearchFailed, answered, span_of
+from eas_server.errors import NoSuchFolder, Unavailable
+from eas_server.model.ids import ROOT, CollectionId, ItemId, server_id
+from eas_server.model.mail import Folder, Item, ItemClass, SearchHit, SearchQuery
+from eas_server.sync.hierarchy import subtree
+from protocol.commands.search import (
+    And,
+    Options,
+    Result,
+    Store,
+    StoreResponse,
+    StoreStatus,
+    item_properties,
+    mailbox_query,
+)
+from protocol.items.airsyncbase import BodyType
+from protocol.status import CommonStatus
+from protocol.versions import V14_0, V14_1, ProtocolVersion
+
+log = logging.getLogger(__name__)
+
+MAX_COUNTED: Final = 1000
+"""Messages up to which Total is exact; it is an estimate by the documents (MS-ASCMD_R4633)."""
+RESULT_OVERHEAD: Final = 1024
+"""About what the properties of a message take beside its body, in octets."""
+
+_CLASSES: Final = frozenset({*(known.value for known in ItemClass), "SMS"})  # MS-ASCMD_R920
+_SINCE_14: Final = frozenset({ItemClass.NOTES.value, "SMS"})  # MS-ASCMD_R6288
+_PART_TYPES: Final = frozenset({BodyType.PLAIN, BodyType.HTML})
+_SECOND: Final = timedelta(seconds=1)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than any message; the calendar ends soon after it."""
+
+
+async def search_mailbox(store: Store, ctx: Context) -> StoreResponse:
+    """The messages that match, newest first. Raises SearchFailed, MalformedXml."""
+    deadline = asyncio.get_running_loop().time() + ctx.settings.sync.window_seconds
+    wanted = _wanted(store, ctx.version)
+    _check_parts(store.options, wanted, ctx.version)
+    span = span_of(store.options.range, ctx.settings.recipients.max_results)
+    folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
+    query = _query(wanted, folders, deep=store.options.deep_traversal is not None)
+    hits = await _hits(query, ctx, deadline) if query is not None else ()
+    if not hits:
+        answer = answered(span, (), 0)
+        return answer if answer.status != StoreStatus.SUCCESS else _nothing(answer)
+    shown = hits[span.first : span.first + span.count]
+    return answered(span, await _results(shown, store.options, folders, ctx, deadline), len(hits))
+
+
+def _nothing(answer: StoreResponse) -> StoreResponse:
+    """An empty Result says that the mailbox has nothing (MS-ASCMD_R3850); the GAL says so by none at all."""
+    return StoreResponse(status=answer.status, results=(Result(),), total=answer.total)
+
+
+# ---- the query
+
+
+def _wanted(store: Store, version: ProtocolVersion) -> And:
+    query = mailbox_query(store.query)
+    if query.is_too_complex:
+        raise SearchFailed(StoreStatus.TOO_COMPLEX)
+    if len(query.ands) != 1 or query.equals or query.ands[0].equals:
+        raise SearchFailed(StoreStatus.INVALID_REQUEST)
+    wanted = query.ands[0]
+    known = _CLASSES if version >= V14_0 else _CLASSES - _SINCE_14
+    if not known.issuperset(wanted.classes):
+        raise SearchFailed(StoreStatus.INVALID_REQUEST)
+    if not _has_condition(wanted):
+        raise SearchFailed(StoreStatus.INVALID_REQUEST)
+    return wanted
+
+
+def _has_condition(wanted: And) -> bool:
+    """Something to search by, beside where."""
+    if wanted.free_texts:
+        return any(text.strip() for text in wanted.free_texts)
+    return not (wanted.conversation_id is None and wanted.greater_than is None and wanted.less_than is None)
+
+
+def _check_parts(options: Options, wanted: And, version: ProtocolVersion) -> None:
+    if version < V14_1 or not options.body_part_preferences:
+        return
+    if wanted.conversation_id is None:
+        raise SearchFailed(StoreStatus.INVALID_REQUEST)  # MS-ASCMD_R5568, MS-ASAIRS_R10011
+    if any(part.type not in _PART_TYPES for part in options.body_part_preferences):
+        raise SearchFailed(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
+
+
+def _query(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -> SearchQuery | None:
+    """What to ask the store; None where nothing can be found, for only mail is searched yet."""
+    places = _places(wanted, folders, deep=deep)
+    if (wanted.classes and ItemClass.EMAIL.value not in wanted.classes) or places == ():
+        return None
+    return SearchQuery(
+        words=" ".join(wanted.free_texts),
+        collections=places,
+        since=_second_after(wanted.greater_than.value) if wanted.greater_than is not None else None,
+        before=_not_before(wanted.less_than.value) if wanted.less_than is not None else None,
+        conversation_id=wanted.conversation_id,
+        limit=MAX_COUNTED,
+    )
+
+
+def _places(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -> tuple[CollectionId, ...] | None:
+    """The mail folders to search; None: all of them. Outlook for iOS names the root where it means all."""
+    if not wanted.collection_ids or ROOT in wanted.collection_ids:
+        return None
+    found: dict[CollectionId, None] = {}
+    for name in wanted.collection_ids:
+        folder = folders.get(CollectionId(name))
+        if folder is None:
+            raise SearchFailed(StoreStatus.FOLDER_SYNC_REQUIRED)  # MS-ASCMD_R4357
+        found[folder.id] = None
+        if deep:  # MS-ASCMD_R2031
+            found.update(dict.fromkeys(subtree(folders.values(), folder.id)))
+    return tuple(id_ for id_ in found if folders[id_].item_class is ItemClass.EMAIL)
+
+
+def _second_after(moment: datetime) -> datetime:
+    """The first whole second after `moment`: messages are received at whole seconds."""
+    return min(moment, _LATEST).replace(microsecond=0) + _SECOND
+
+
+def _not_before(moment: datetime) -> datetime:
+    """The first whole second that is not before `moment`."""
+    whole = min(moment, _LATEST).replace(microsecond=0)
+    return whole if whole == moment else whole + _SECOND
+
+
+async def _hits(query: SearchQuery, ctx: Context, deadline: float) -> Sequence[SearchHit]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await ctx.ports.search.search(ctx.account.user, query)
+    except TimeoutError:
+        raise SearchFailed(StoreStatus.TIMED_OUT) from None  # MS-ASCMD_R4353
+
+
+# ---- the results
+
+
+async def _results(
+    hits: Sequence[SearchHit],
+    options: Options,
+    folders: Mapping[CollectionId, Folder],
+    ctx: Context,
+    deadline: float,
+) -> list[Result]:
+    """As many as fit into the budgets of octets and time, one at least; the rest can be had by the next Range."""
+    items = await _items(hits, ctx)
+    how = ItemOptions(
+        preferences=options.body_preferences,
+        part_preferences=options.body_part_preferences if ctx.version >= V14_1 else (),
+        mime_support=options.mime_support or 0,
+    )
+    octets_left = ctx.settings.sync.window_bytes
+    results: list[Result] = []
+    for hit in hits:
+        item, folder = items.get((hit.collection, hit.id)), folders.get(hit.collection)
+        if item is None or folder is None:
+            continue
+        if results and (octets_left <= 0 or asyncio.get_running_loop().time() >= deadline):
+            break
+        result = await _result(item, folder, how, ctx)
+        if result is not None:
+            results.append(result)
+            octets_left -= RESULT_OVERHEAD + body_plan(item, how).weight
+    return results
+
+
+async def _items(hits: Sequence[SearchHit], ctx: Context) -> dict[tuple[CollectionId, ItemId], Item]:
+    wanted: dict[CollectionId, list[ItemId]] = {}
+    for hit in hits:
+        wanted.setdefault(hit.collection, []).append(hit.id)
+    found: dict[tuple[CollectionId, ItemId], Item] = {}
+    for collection, ids in wanted.items():
+        try:
+            items = await ctx.ports.mail.fetch(ctx.account.user, collection, ids)
+        except NoSuchFolder:  # it went away since the search
+            continue
+        found.update({(collection, item.id): item for item in items})
+    return found
+
+
+async def _result(item: Item, folder: Folder, how: ItemOptions, ctx: Context) -> Result | None:
+    """None for a message that cannot be rendered: it does not hold up the others."""
+    try:
+        properties = item_properties(await application_data(ctx, folder, item, how))
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("request %s: item %s:%s cannot be rendered", ctx.request_id, folder.id, item.id)
+        return None
+    return Result(
+        item_class=folder.item_class.value,
+        long_id=server_id(folder.id, item.id),
+        collection_id=folder.id,
+        properties=properties,
+    )
