@@ -70,12 +70,14 @@ help: ## Show this
 # the environment: a stamp a set of packages, older than its lock file when it has to be made anew
 
 $(VENV)/run: requirements/run.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements/run.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "Installing what the server needs into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev: requirements/dev.txt $(VENV)/run
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	@echo "Installing what tests and checks need into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(BIN)/python:

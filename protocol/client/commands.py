@@ -15,6 +15,7 @@ from protocol.commands import (
     ping,
     provision,
     resolve_recipients,
+    search,
     send_mail,
     settings,
     smart_forward,
@@ -46,6 +47,7 @@ MOVE_ITEMS = Command(CommandName.MOVE_ITEMS, move_items.Request, move_items.Resp
 PING = Command(CommandName.PING, ping.Request, ping.Response)
 PROVISION = Command(CommandName.PROVISION, provision.Request, provision.Response)
 RESOLVE_RECIPIENTS = Command(CommandName.RESOLVE_RECIPIENTS, resolve_recipients.Request, resolve_recipients.Response)
+SEARCH = Command(CommandName.SEARCH, search.Request, search.Response)
 SEND_MAIL = Command(CommandName.SEND_MAIL, send_mail.Request, send_mail.Response)
 SETTINGS = Command(CommandName.SETTINGS, settings.Request, settings.Response)
 SMART_FORWARD = Command(CommandName.SMART_FORWARD, smart_forward.Request, smart_forward.Response)
@@ -63,6 +65,7 @@ _ALL: tuple[Command[Any, Any], ...] = (
     PING,
     PROVISION,
     RESOLVE_RECIPIENTS,
+    SEARCH,
     SEND_MAIL,
     SETTINGS,
     SMART_FORWARD,
