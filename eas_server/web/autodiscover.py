@@ -4,6 +4,7 @@ The XML form asks for credentials and tells a user about that user only. The JSO
 everybody the same, whatever address is given.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,6 +28,8 @@ MAX_REQUEST: Final = 64 * 1024
 _MAX_DEPTH: Final = 16
 _MAX_TEXT: Final = 1024
 _SERVER_ID: Final = "1"
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,7 @@ def _document(response_namespace: str) -> tuple[ET.Element, ET.Element]:
 
 def _add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:
     element = ET.SubElement(parent, name)
-    element.text = text
+    element.text = None if text is None else _NO_XML.sub("", text)
     return element
 
 
