@@ -1,6 +1,6 @@
 """The settings of mail transport: sections `[smtp]` and `[lmtp]` of the configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ class SmtpSettings:
     ca_file: Path | None = None
     """PEM certificates to trust instead of the system's."""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     local_hostname: str = ""
     """What the server calls itself in EHLO and in header lines; "": the host of the external URL."""
     timeout: float = 60.0
