@@ -18,6 +18,8 @@ MAX_INDEXED_TEXT = 256 * 1024
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # Scripts without spaces: each sign is a word of its own, or only the beginnings of sentences could be found.
 _WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
+_ASCII_WORDS = bytes(ord(" ") if not (octet := chr(n)).isascii() or not octet.isalnum() else n for n in range(256))
+"""Turns everything that is no letter and no digit of ASCII into blanks: `_WORD` for ASCII, at a tenth of its cost."""
 _LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE"})
 _AROUND = ".,;:\"'<>()[]"
 
@@ -32,9 +34,13 @@ def fold(text: str) -> str:
 
 def words(text: str) -> set[str]:
     """The words of a message, or of a mailbox query."""
-    # blanks never stand within a word, and most words of a text stand in it more than once
-    runs = set(fold(text[:MAX_INDEXED_TEXT]).split())
-    return {word[:MAX_WORD] for run in runs for word in _WORD.findall(run)}
+    folded = fold(text[:MAX_INDEXED_TEXT])
+    if folded.isascii():
+        found = set(folded.encode("ascii").translate(_ASCII_WORDS).decode("ascii").split())
+    else:
+        # blanks never stand within a word, and most words of a text stand in it more than once
+        found = {word for run in set(folded.split()) for word in _WORD.findall(run)}
+    return {word[:MAX_WORD] for word in found}
 
 
 def query_terms(query: str) -> list[str]:

@@ -58,6 +58,9 @@ class People:
         self._names: dict[str, set[int]] = {}
         """What local users may be called without a domain."""
         self._users: dict[UserId, Person] = {}
+        self._ranks: dict[int, int] = {}
+        """The place of each row by display name; empty until a search needs it."""
+        self._ranked: list[Person] = []
         for one in people:
             self._enter(one)
             self._terms.extend((term, one.row) for term in one.terms)
@@ -72,7 +75,8 @@ class People:
         return sorted(self._people.values(), key=_order)
 
     def put(self, people: Iterable[Person]) -> None:
-        """Take over new and changed entries."""
+        """Take over new and changed entries, a few: each costs as much as a walk through the list of terms."""
+        self._ranks = {}
         for one in people:
             before = self._people.get(one.row)
             if before is not None:
@@ -148,7 +152,11 @@ class People:
         rows = self._beginning(terms.pop())
         for term in terms:
             rows = {row for row in rows if any(own.startswith(term) for own in self._people[row].terms)}
-        return nsmallest(last, (self._people[row] for row in rows), key=_order)[first:], len(rows)
+        if not self._ranks:
+            self._ranked = self.all()
+            self._ranks = {one.row: rank for rank, one in enumerate(self._ranked)}
+        best = nsmallest(last, [self._ranks[row] for row in rows])[first:]
+        return [self._ranked[rank] for rank in best], len(rows)
 
     def _beginning(self, term: str) -> set[int]:
         first = bisect_left(self._terms, (term,))

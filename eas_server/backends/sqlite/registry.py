@@ -19,6 +19,9 @@ from eas_server.model.ids import UserId
 MAX_DETAILED = 2_000
 """Of how many people certificates and pictures are kept in memory."""
 
+MAX_CHANGES = 100
+"""More changes than these are taken over by reading everybody anew, which a thread does."""
+
 TEXTS = (
     "display_name", "email", "alias", "first_name", "last_name", "title", "company", "department", "office", "phone",
     "home_phone", "mobile_phone",
@@ -54,6 +57,7 @@ _ACCOUNTS = Sql(
     .where(_changed)
 )
 _COUNT = Sql(select(func.count()).select_from(entries))
+_CHANGES = Sql(select(func.count()).select_from(entries).where(_changed))
 _MOMENT = Sql(select(counters.c.value).where(counters.c.name == "directory"))
 _PICTURE = Sql(select(entries.c.picture).where(entries.c.key == bindparam("row")))
 _CERTIFICATES = Sql(
@@ -130,10 +134,11 @@ def _read(connection: sqlite3.Connection, *, since: int, known: set[int]) -> tup
     """All people (as an index), or those that changed after `since` where nobody has left since."""
     moment = _MOMENT.one(connection)
     now = int(moment[0]) if moment else 0
-    changed = _read_people(connection, since) if since >= 0 else []
-    count = _COUNT.one(connection)
-    if since >= 0 and count == (len(known | {one.row for one in changed}),):
-        return changed, now
+    many = _CHANGES.one(connection, since=since)
+    if since >= 0 and many is not None and many[0] <= MAX_CHANGES:
+        changed = _read_people(connection, since)
+        if _COUNT.one(connection) == (len(known | {one.row for one in changed}),):
+            return changed, now
     return People(_read_people(connection, -1)), now
 
 

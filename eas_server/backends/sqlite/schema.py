@@ -192,6 +192,21 @@ items = Table(
     sqlite_autoincrement=True,
 )
 
+item_words = Table(
+    "item_words",
+    metadata,
+    Column("item", NUMBER, ForeignKey("items.key"), primary_key=True),
+    Column("words", Text, nullable=False),
+)
+"""What an item can be found by; the word index (`search.py`) refers to these rows."""
+
+unindexed = Table(
+    "unindexed",
+    metadata,
+    Column("item", NUMBER, ForeignKey("items.key"), primary_key=True),
+)
+"""Items whose words are not in the word index yet: searches read their words themselves."""
+
 tombstones = Table(
     "tombstones",
     metadata,

@@ -3,53 +3,79 @@
 Every word is stored as `<account>·<word>`: a search for the beginning of a word reads the words of one account only,
 and cannot find another's. The words come from `backends.words` and consist of letters and digits, so that nothing of
 a query is read as FTS5 syntax.
+
+The words of a message are stored with it, but enter the index later and many messages at once, which costs a fifth.
+Until then a search reads them where they stand: it is current at once.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
+from sqlalchemy import bindparam, delete, insert, select
+
 from eas_server import interfaces
 from eas_server.backends.sqlite import codec
 from eas_server.backends.sqlite.mailboxes import Mailbox, Mailboxes
+from eas_server.backends.sqlite.query import Sql
 from eas_server.backends.sqlite.readers import Readers
+from eas_server.backends.sqlite.schema import item_words, unindexed
+from eas_server.backends.sqlite.writer import Unit
 from eas_server.backends.words import words
 from eas_server.model.ids import CollectionId, ItemId, UserId
 from eas_server.model.mail import ItemClass, SearchHit, SearchQuery
 
-_SEPARATOR = "·"
-_ADD = "INSERT INTO message_words (rowid, words) VALUES (?, ?)"
-_REMOVE = "DELETE FROM message_words WHERE rowid = ?"
+INDEXED_AT_ONCE = 32
+"""How many messages one transaction takes into the index: some 10 ms for long ones."""
 
-_FROM_WORDS = "FROM message_words JOIN items ON items.key = message_words.rowid"
+_SEPARATOR = "·"
+_STORE = Sql(insert(item_words), columns=("item", "words"))
+_WAIT = Sql(insert(unindexed), columns=("item",))
+_WAITING = Sql(select(unindexed.c.item).order_by(unindexed.c.item).limit(INDEXED_AT_ONCE))
+_WAITS_NO_MORE = Sql(delete(unindexed).where(unindexed.c.item == bindparam("row")))
+_DROP = Sql(delete(item_words).where(item_words.c.item == bindparam("row")))
+_INDEX = "INSERT INTO message_words (rowid, words) SELECT item, words FROM item_words WHERE item = ?"
+_UNINDEX = "DELETE FROM message_words WHERE rowid = ?"
+
+_INDEXED = "items.key IN (SELECT rowid FROM message_words WHERE message_words MATCH :match)"
+_UNINDEXED = "items.key IN (SELECT unindexed.item FROM unindexed JOIN item_words USING (item) WHERE {})"
+_CONTAINS = "instr(' ' || item_words.words, :word_{}) > 0"
 _FIND = """
-SELECT folders.id, items.id {source} JOIN folders ON folders.key = items.folder
-WHERE {conditions}
+SELECT folders.id, items.id FROM items JOIN folders ON folders.key = items.folder
+WHERE folders.account = :account AND {}
 ORDER BY items.received DESC, folders.key, items.id DESC
 """
 
 
 @lru_cache(maxsize=4)
-def _words(text: str) -> tuple[str, ...]:
+def _words(text: str) -> str:
     """The words of a message; one that goes to several accounts is read once."""
-    return tuple(sorted(words(text)))
+    return " ".join(sorted(words(text)))
 
 
 def add(connection: sqlite3.Connection, account: int, row: int | None, text: str) -> None:
     """Make an item searchable."""
+    found = _words(text)
+    if not found or row is None:
+        return
     prefix = f"{account}{_SEPARATOR}"
-    connection.execute(_ADD, (row, " ".join([prefix + word for word in _words(text)])))
+    _STORE.run(connection, item=row, words=prefix + found.replace(" ", f" {prefix}"))
+    _WAIT.run(connection, item=row)
 
 
 def remove(connection: sqlite3.Connection, row: int) -> None:
     """Take an item out of the index."""
-    connection.execute(_REMOVE, (row,))
+    if _WAITS_NO_MORE.run(connection, row=row).rowcount == 0:
+        connection.execute(_UNINDEX, (row,))  # reads the words that it takes out of the index
+    _DROP.run(connection, row=row)
 
 
-def match_expression(account: int, query: str) -> str | None:
-    """The FTS5 query for items that have, for each word of `query`, a word that begins with it. None: no words."""
-    found = sorted(words(query))
-    return " AND ".join(f'"{account}{_SEPARATOR}{word}"*' for word in found) or None
+def index(unit: Unit) -> bool:
+    """Take some of the messages that wait into the index; whether more may wait."""
+    waiting = _WAITING.all(unit.connection)
+    unit.connection.executemany(_INDEX, waiting)
+    _WAITS_NO_MORE.many(unit.connection, ({"row": row} for (row,) in waiting))
+    return len(waiting) == INDEXED_AT_ONCE
 
 
 class SqliteSearch:
@@ -64,19 +90,29 @@ class SqliteSearch:
         mailbox = await self._mailboxes.get(user)
         if mailbox.account is None:
             return []
-        return await self._readers.run(partial(_find, mailbox=mailbox, query=query))
-
-
-def _find(connection: sqlite3.Connection, *, mailbox: Mailbox, query: SearchQuery) -> list[SearchHit]:
-    conditions = ["folders.account = :account"]
-    values: dict[str, object] = {"account": mailbox.account}
-    source = "FROM items"
-    if query.words:
-        source = _FROM_WORDS
-        conditions.append("message_words MATCH :match")
-        values["match"] = match_expression(mailbox.account or 0, query.words)
-        if values["match"] is None:
+        conditions, values = _conditions(mailbox.account, query)
+        if query.words and "match" not in values:  # nothing but punctuation: no message has such a word
             return []
+        return await self._readers.run(
+            partial(
+                _find,
+                text=_FIND.format(" AND ".join(conditions)),
+                values=values,
+                wanted=_collections(mailbox, query),
+                limit=query.limit,
+            )
+        )
+
+
+def _conditions(account: int, query: SearchQuery) -> tuple[list[str], dict[str, object]]:
+    values: dict[str, object] = {"account": account}
+    conditions = ["TRUE"]
+    beginnings = [f"{account}{_SEPARATOR}{word}" for word in sorted(words(query.words))]
+    if beginnings:
+        values["match"] = " AND ".join(f'"{beginning}"*' for beginning in beginnings)
+        values |= {f"word_{n}": f" {beginning}" for n, beginning in enumerate(beginnings)}
+        contained = " AND ".join(_CONTAINS.format(n) for n in range(len(beginnings)))
+        conditions.append(f"({_INDEXED} OR {_UNINDEXED.format(contained)})")
     if query.since is not None:
         conditions.append("items.received >= :since")
         values["since"] = codec.seconds(query.since)
@@ -86,14 +122,23 @@ def _find(connection: sqlite3.Connection, *, mailbox: Mailbox, query: SearchQuer
     if query.conversation_id is not None:
         conditions.append("items.conversation = :conversation")
         values["conversation"] = query.conversation_id
-    wanted = _collections(mailbox, query)
-    text = _FIND.format(source=source, conditions=" AND ".join(conditions))
+    return conditions, values
+
+
+def _find(
+    connection: sqlite3.Connection,
+    *,
+    text: str,
+    values: dict[str, object],
+    wanted: frozenset[CollectionId],
+    limit: int,
+) -> list[SearchHit]:
     hits = (
         SearchHit(collection=CollectionId(collection), id=ItemId(item))
         for collection, item in connection.execute(text, values)
         if collection in wanted
     )
-    return [hit for hit, _ in zip(hits, range(query.limit), strict=False)]
+    return [hit for hit, _ in zip(hits, range(limit), strict=False)]
 
 
 def _collections(mailbox: Mailbox, query: SearchQuery) -> frozenset[CollectionId]:

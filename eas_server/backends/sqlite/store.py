@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from eas_server.backends.sqlite import codec, migrate
+from eas_server.backends.sqlite import codec, migrate, search
 from eas_server.backends.sqlite.admin import Administration
 from eas_server.backends.sqlite.directory import SqliteAccounts, SqliteDirectory
 from eas_server.backends.sqlite.folders import SqliteFolders
@@ -27,8 +27,10 @@ from eas_server.model.ids import ROOT, CollectionId, Token, UserId
 
 LOOK_AROUND_SECONDS = 0.04
 """How often other processes' writes are looked for: their mail wakes a device within this time."""
-SWEEP_SECONDS = 60.0
+SWEEP_INTERVAL = timedelta(minutes=1)
 """How often what was deleted is swept."""
+MAX_UNINDEXED = 2_000
+"""After so many transactions new messages are indexed even while others are written."""
 READER_THREADS = 4
 PASSWORD_THREADS = 2
 REMEMBERED = timedelta(minutes=5)
@@ -59,6 +61,8 @@ class Store:
         self.path = path
         self._notifier = notifier
         self._clock = clock
+        self._commits = self._commits_seen = self._commits_indexed = 0
+        self._unindexed = True
         self._readers = Readers(path, readers)
         self._writer = Writer(path, self._committed, self._foreign)
         self._passwords = Passwords(hash_cost, PASSWORD_THREADS)
@@ -75,18 +79,35 @@ class Store:
         self.admin = Administration(self._registry, self._readers, self._writer, self._passwords)
 
     async def watch(self) -> None:
-        """Look for other processes' writes, and sweep, until cancelled: a task of the server's lifespan."""
-        rounds = 0
+        """Look for other processes' writes, index and sweep, until cancelled: a task of the server's lifespan."""
+        swept = self._clock.now() - SWEEP_INTERVAL
         while True:
             await self.look_around()
-            if rounds % round(SWEEP_SECONDS / LOOK_AROUND_SECONDS) == 0:
+            await self._index_when_idle()
+            if self._clock.now() - swept >= SWEEP_INTERVAL:
+                swept = self._clock.now()
                 await self.sweep()
-            rounds += 1
             await asyncio.sleep(LOOK_AROUND_SECONDS)
+
+    async def _index_when_idle(self) -> None:
+        """Take new messages into the word index while nobody writes, or when they have become many."""
+        quiet = self._commits == self._commits_seen
+        self._commits_seen = self._commits
+        if self._unindexed and (quiet or self._commits - self._commits_indexed > MAX_UNINDEXED):
+            self._unindexed = await self._writer.run(search.index)
+            self._commits_seen = self._commits
+            if not self._unindexed:
+                self._commits_indexed = self._commits
 
     async def look_around(self) -> None:
         """Take over what other processes wrote, and wake who waits for it."""
         await self._writer.look_around()
+
+    async def index(self) -> None:
+        """Take all new messages into the word index."""
+        more = True
+        while more:
+            more = await self._writer.run(search.index)
 
     async def sweep(self) -> None:
         """Remove what was deleted, in small transactions."""
@@ -102,6 +123,8 @@ class Store:
         await self._passwords.close()
 
     def _committed(self, unit: Unit) -> None:
+        self._commits += 1
+        self._unindexed = self._unindexed or bool(unit.changed)
         for user, collections in unit.changed.items():
             self._mailboxes.grown(user, collections, Token(unit.stamp))
         for user in unit.reshaped:
@@ -112,6 +135,7 @@ class Store:
             self._publish(user, unit.changed.get(user, set()) | unit.reshaped.get(user, set()))
 
     def _foreign(self, foreign: Foreign) -> None:
+        self._unindexed = self._unindexed or bool(foreign.tokens)
         woken: dict[UserId, set[CollectionId]] = {}
         for (user, collection), token in foreign.tokens.items():
             self._mailboxes.grown(user, (collection,), token)

@@ -22,10 +22,11 @@ def upgrade() -> None:
 
 
 def _words() -> None:
-    # Each word of a message with its account's number before it, so that one account's search never walks through
-    # the words of another. The words are prepared in backends/words.py; ascii: the tokenizer is not to know better.
+    # Each word stands with its account's number before it, so that one account's search never walks through the words
+    # of another. The words are prepared in backends/words.py; the tokenizer is not to know better.
     op.execute(
-        "CREATE VIRTUAL TABLE message_words USING fts5(words, tokenize = 'ascii', detail = none, columnsize = 0)"
+        "CREATE VIRTUAL TABLE message_words USING fts5(words, content = 'item_words', content_rowid = 'item',"
+        " tokenize = 'ascii', detail = none, columnsize = 0)"
     )
 
 
@@ -177,6 +178,19 @@ def _mail() -> None:
     )
     op.create_index(
         "ix_items_folder_revision_id_received", "items", ["folder", "revision", "id", "received"], unique=False
+    )
+    op.create_table(
+        "item_words",
+        sa.Column("item", NUMBER, nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["items.key"], name="fk_item_words_item"),
+        sa.PrimaryKeyConstraint("item", name="pk_item_words"),
+    )
+    op.create_table(
+        "unindexed",
+        sa.Column("item", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["items.key"], name="fk_unindexed_item"),
+        sa.PrimaryKeyConstraint("item", name="pk_unindexed"),
     )
     op.create_table(
         "tombstones",
