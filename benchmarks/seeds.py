@@ -65,6 +65,16 @@ def message(number: int, size: int, randomness: random.Random) -> bytes:
     ).encode()
 
 
+def prose(size: int) -> str:
+    """About `size` characters in lines, whose words come as often as words do (Zipf's law over 6,000 of them)."""
+    randomness = random.Random(5)
+    vocabulary = [
+        "".join(randomness.choices("abcdefghijklmnoprstuvwz", k=randomness.randint(2, 9))) for _ in range(6_000)
+    ]
+    weights = [1 / (rank + 3) for rank in range(len(vocabulary))]
+    return "\r\n".join(" ".join(randomness.choices(vocabulary, weights, k=11)) for _ in range(size // 72))
+
+
 async def add_users(store: Store, count: int) -> None:
     """user0@example.com and so on, all with the password `bench`."""
     hashed = [store.admin.add_user(f"user{n}@example.com", "bench") for n in range(count)]

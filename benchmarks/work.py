@@ -324,9 +324,7 @@ async def send_mail(seconds: float = 6.0, clients: int = 8, size: int = 20_000) 
         connections = [
             await Connection(server.port, f"user{n}@example.com", f"send{n}").__aenter__() for n in range(clients)
         ]
-        randomness = random.Random(5)
-        vocabulary = ["".join(randomness.choices("abcdefghijklmnoprstuvwz", k=6)) for _ in range(2_000)]
-        filler = "\r\n".join(" ".join(randomness.choices(vocabulary, k=10)) for _ in range(size // 71))
+        filler = seeds.prose(size)
 
         async def one(connection: Connection, count: int) -> None:
             n = connections.index(connection)
