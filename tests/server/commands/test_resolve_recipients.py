@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from protocol.elements import Element
 from protocol.errors import MalformedXml
 from protocol.schema import dump, load
 from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, ProtocolVersion
+from tests.server.commands.mailbox import mailbox
 from tests.server.commands.people import BOB_ENTRY, People, der, group, people, person
 from tests.server.commands.support import Bench, check
 
@@ -387,6 +389,15 @@ async def test_the_span_of_free_busy_data(span: timedelta, status: int) -> None:
     start = datetime(2026, 11, 23, tzinfo=UTC)
     response = await resolve("bob", availability=AvailabilityOptions(start=start, end=start + span))
     assert response.status == status
+
+
+async def test_with_the_embedded_directory(tmp_path: Path) -> None:
+    async with mailbox(tmp_path) as box:
+        await box.store.admin.add_user("bob@example.com", None, BOB_ENTRY)
+        answer = await resolve_one("bob@example.com", on=box.bench, certificate_retrieval=FULL)
+    found = the_one(answer).certificates
+    assert found is not None
+    assert found.certificates == (der("bob"),)
 
 
 class Broken(People):
