@@ -539,3 +539,18 @@ async def test_a_folder_is_emptied_with_its_subfolders(box: Mailbox) -> None:
     left = {f.id for f in await box.store.folders.folders(ALICE.user)}
     assert INBOX in left
     assert not left & {inner.id, deeper.id}
+
+
+@pytest.mark.requirement("MS-ASCMD_R4168")
+async def test_special_folders_stay(box: Mailbox) -> None:
+    folders = await box.store.folders.folders(ALICE.user)
+    sent = next(f.id for f in folders if f.type is FolderType.SENT_ITEMS)
+    own = await box.store.folders.create_folder(ALICE.user, INBOX, "Own", FolderType.USER_MAIL)
+    await box.store.folders.update_folder(ALICE.user, sent, INBOX, "Sent")
+    emptying = EmptyFolderContents(collection_id=INBOX, options=EmptyOptions(delete_subfolders=EMPTY))
+    response = await run(box, emptying)
+    assert response.responses is not None
+    assert [e.status for e in response.responses.emptied] == [17]
+    left = {f.id for f in await box.store.folders.folders(ALICE.user)}
+    assert sent in left
+    assert own.id not in left
