@@ -153,6 +153,11 @@ def dump(value: object, version: ProtocolVersion = V16_1) -> Element:
     return Element(tag_of(cls), _binding(cls).dump(value, version))
 
 
+def fields_of(cls: type) -> tuple[str, ...]:
+    """The names of a declaration's fields in the order of the wire. Raises KeyError for a tag that does not exist."""
+    return tuple(bound.name for bound in _binding(cls).fields)
+
+
 class _Bad(Exception):
     """A wrong value below; the path grows on the way up."""
 
