@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Final
 
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
-from eas_server.backends.sqlite import SystemClock, open_store
+from eas_server.backends.sqlite import Store, SystemClock, open_store
 from eas_server.commands.context import Command, Ports
 from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
 from eas_server.errors import ConfigError
-from eas_server.interfaces import Authenticator, Clock, Directory
+from eas_server.interfaces import Authenticator, Clock, Directory, MailSubmission
 from eas_server.notify import ChangeNotifier
+from eas_server.render.mime import index_message
+from eas_server.submission.incoming import Incoming, IncomingPorts
+from eas_server.submission.lmtp import LmtpListener
+from eas_server.submission.queue import QueuePorts, QueueRunner, WakingSubmission
+from eas_server.submission.smart_host import transport_for
+from eas_server.submission.trace import server_name
 from eas_server.web.app import App
 from eas_server.web.auth import SignIn
 from eas_server.web.endpoint import Endpoint
@@ -149,15 +155,12 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
                 remembered=timedelta(seconds=config.authentication.cache_seconds),
             )
         )
-        directory: Directory = store.directory
-        authenticator: Authenticator = store.authenticator
-        if config.ldap is not None:
-            pool = LdapPool(config.ldap)
-            stack.push_async_callback(pool.close)
-            if config.directory.kind == "ldap":
-                directory = LdapDirectory(pool)
-            if config.authentication.kind == "ldap":
-                authenticator = LdapAuthenticator(pool, store.accounts)
+        runner = _queue_runner(config, store, clock)
+        submission = WakingSubmission(store.submission, runner.wake)
+        jobs: list[Job] = [store.watch, runner.run]
+        if config.lmtp.enabled:
+            jobs.append(_lmtp_listener(config, store, submission, clock).run)
+        directory, authenticator = _people(config, store, stack)
         ports = Ports(
             folders=store.folders,
             mail=store.mail,
@@ -165,10 +168,46 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             state=store.state,
             accounts=store.accounts,
             directory=directory,
-            submission=store.submission,
+            submission=submission,
             notifier=notifier,
         )
-        yield Adapters(ports=ports, authenticator=authenticator, jobs=(store.watch,))
+        yield Adapters(ports=ports, authenticator=authenticator, jobs=jobs)
+
+
+def _people(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> tuple[Directory, Authenticator]:
+    """Where people are looked up, and who says that a password is right."""
+    if config.ldap is None:
+        return store.directory, store.authenticator
+    pool = LdapPool(config.ldap)
+    stack.push_async_callback(pool.close)
+    return (
+        LdapDirectory(pool) if config.directory.kind == "ldap" else store.directory,
+        LdapAuthenticator(pool, store.accounts) if config.authentication.kind == "ldap" else store.authenticator,
+    )
+
+
+def _host(config: Config) -> str:
+    """What the server calls itself in mail."""
+    domain = config.settings.domains[0] if config.settings.domains else ""
+    return config.smtp.local_hostname or server_name(config.settings.external_url, f"@{domain}")
+
+
+def _queue_runner(config: Config, store: Store, clock: Clock) -> QueueRunner:
+    ports = QueuePorts(
+        queue=store.queue,
+        submission=store.submission,
+        accounts=store.accounts,
+        transport=transport_for(config.smtp),
+        clock=clock,
+        index=index_message,
+    )
+    return QueueRunner(ports, config.smtp, host=_host(config))
+
+
+def _lmtp_listener(config: Config, store: Store, submission: MailSubmission, clock: Clock) -> LmtpListener:
+    ports = IncomingPorts(accounts=store.accounts, submission=submission, clock=clock, index=index_message)
+    incoming = Incoming(ports, host=_host(config), domains=config.settings.domains)
+    return LmtpListener(incoming, config.lmtp, host=_host(config))
 
 
 async def run(config_path: Path, ready: Ready | None = None, *, adapters: OpenAdapters = open_adapters) -> None:
