@@ -1,4 +1,4 @@
-"""`pytest -p tests.compliance --compliance docs/compliance.md`: which requirements of the protocol documents are checked.
+"""`python -m pytest -p tests.compliance --compliance FILE`: which requirements of the protocol documents are checked.
 
 The statements themselves are not part of this project: the list names ids and the tests that check them.
 """

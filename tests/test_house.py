@@ -39,12 +39,13 @@ def test_nothing_is_left_to_be_done(path: Path) -> None:
 
 def declared() -> list[type]:
     """Every declared element of the protocol package."""
-    found = []
-    for module in pkgutil.walk_packages(protocol.__path__, "protocol."):
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and hasattr(value, "__element_tag__"):
-                found.append(value)
-    return sorted(set(found), key=lambda cls: (cls.__module__, cls.__qualname__))
+    found = {
+        value
+        for module in pkgutil.walk_packages(protocol.__path__, "protocol.")
+        for value in vars(importlib.import_module(module.name)).values()
+        if isinstance(value, type) and hasattr(value, "__element_tag__")
+    }
+    return sorted(found, key=lambda cls: (cls.__module__, cls.__qualname__))
 
 
 @pytest.mark.parametrize("cls", declared(), ids=lambda cls: f"{cls.__module__}.{cls.__qualname__}")
@@ -52,3 +53,19 @@ def test_every_declaration_compiles(cls: type) -> None:
     """Tags are looked up on first use: a typo must not wait for a user."""
     names = schema.fields_of(cls)
     assert len(set(names)) == len(names)
+
+
+REQUIREMENTS = ROOT.parent / "shared" / "spec" / "requirements"
+
+
+@pytest.mark.skipif(not REQUIREMENTS.is_dir(), reason="the protocol documents are not here")
+def test_requirements_that_tests_name_exist() -> None:
+    known = {line.partition("\t")[0] for path in REQUIREMENTS.glob("*.tsv") for line in path.read_text().splitlines()}
+    named = {
+        id_
+        for path in (ROOT / "tests").glob("**/*.py")
+        for call in re.findall(r"mark\.requirement\(([^)]*)\)", path.read_text())
+        for id_ in re.findall(r"\"(MS-[A-Z]+_R\d+)\"", call)
+    }
+    assert named
+    assert named <= known, sorted(named - known)
