@@ -58,6 +58,8 @@ class Device:
     """What Settings or Provision told of it: Model, IMEI, FriendlyName, OS, … by the names of DeviceInformation."""
     access: Access = Access.ALLOWED
     wipe: Wipe = Wipe.NONE
+    wipe_account_only: bool = False
+    """The wipe is one of this account alone, which devices know from 16.1 on ([MS-ASPROV] 2.2.2.1)."""
     policy: PolicyState = field(default_factory=PolicyState)
     ping_heartbeat: int | None = None
     """The seconds that the last Ping asked for."""
