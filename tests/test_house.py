@@ -53,19 +53,3 @@ def test_every_declaration_compiles(cls: type) -> None:
     """Tags are looked up on first use: a typo must not wait for a user."""
     names = schema.fields_of(cls)
     assert len(set(names)) == len(names)
-
-
-REQUIREMENTS = ROOT.parent / "shared" / "spec" / "requirements"
-
-
-@pytest.mark.skipif(not REQUIREMENTS.is_dir(), reason="the protocol documents are not here")
-def test_requirements_that_tests_name_exist() -> None:
-    known = {line.partition("\t")[0] for path in REQUIREMENTS.glob("*.tsv") for line in path.read_text().splitlines()}
-    named = {
-        id_
-        for path in (ROOT / "tests").glob("**/*.py")
-        for call in re.findall(r"mark\.requirement\(([^)]*)\)", path.read_text())
-        for id_ in re.findall(r"\"(MS-[A-Z]+_R\d+)\"", call)
-    }
-    assert named
-    assert named <= known, sorted(named - known)
