@@ -42,6 +42,7 @@ Ready = Callable[[Sequence[str]], None]
 """Told the URLs once connections are accepted."""
 Job = Callable[[], Awaitable[None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
+RESTART_SECONDS: Final = 5
 RESTART_SECTIONS: Final = ("listeners", "store", "directory", "ldap", "smtp", "lmtp")
 """Sections that a reload cannot bring into force."""
 
@@ -87,13 +88,20 @@ class Server:
             if ready is not None:
                 ready(urls)
 
-        async with asyncio.TaskGroup() as group:
-            jobs = [group.create_task(_as_coroutine(job)) for job in self._adapters.jobs]
-            try:
-                await self._listeners.serve(begun)
-            finally:
-                for job in jobs:
-                    job.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                jobs = [group.create_task(_keep_running(job)) for job in self._adapters.jobs]
+                try:
+                    await self._listeners.serve(begun)
+                finally:
+                    for job in jobs:
+                        job.cancel()
+        except* OSError as failed:
+            failure: OSError | None = _first(failed)
+        else:
+            failure = None
+        if failure is not None:
+            raise failure
 
     def stop(self) -> None:
         """Stop accepting, let waiting requests answer, then end."""
@@ -125,8 +133,22 @@ def _set_up_logging(config: Config) -> None:
     set_up_logging(section.level, json_lines=section.format == "json", file=section.file)
 
 
-async def _as_coroutine(job: Job) -> None:
-    await job()
+async def _keep_running(job: Job) -> None:
+    """Run a job again when it fails: what it works with may come back. Raises OSError, as for an address in use."""
+    while True:
+        try:
+            await job()
+        except OSError:
+            raise
+        except Exception:
+            log.exception("a background job failed; it begins anew in %d seconds", RESTART_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+def _first(group: BaseExceptionGroup[OSError]) -> OSError:
+    """The first failure of a group, which says enough."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def build_app(
