@@ -1,0 +1,442 @@
+"""`eas-server cert`: certificates of the embedded directory, and a small authority for labs and trials."""
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from eas_server.cli.arguments import ADDRESS, FILE, TEXT, read_password
+from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
+from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, usage, values_with
+from eas_server.cli.lab_authority import CLOCK_SKEW, LabAuthority, lab_authority, new_serial
+from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
+from eas_server.cli.printing import Json, day, exactly, print_json, print_table
+from eas_server.model.directory import DirectoryEntry
+from eas_server.pki.certificate import ParsedCertificate, parse
+from eas_server.pki.cms import CmsError
+from eas_server.pki.directory_blobs import build_user_smime_certificate
+from eas_server.pki.keys import KeyKind, PrivateKey, generate_key
+from eas_server.pki.lab import KeyBundle, Purpose, issue_person, to_pkcs12
+
+if TYPE_CHECKING:
+    from eas_server.backends.sqlite import Store
+    from eas_server.config import Config
+
+DAYS: Final = 730
+MAX_DAYS: Final = 3650
+SHOWN_DIGITS: Final = 16
+"""Of a fingerprint: enough to tell certificates apart and to name one to `cert withdraw`."""
+MIN_DIGITS: Final = 8
+_PASSWORD_BYTES: Final = 12
+_HEX: Final = re.compile(r"[0-9a-f]+")
+
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password of the PKCS#12 or key file from standard input."
+)
+
+
+@click.group(name="cert")
+def cert_group() -> None:
+    """Issue, import, publish, list and withdraw certificates.
+
+    Phones get the certificates of people they write to by ResolveRecipients and by search. `cert list` shows which of
+    a person's certificates is served, and why others are not. The server never keeps anybody's private key.
+    """
+
+
+@cert_group.command(
+    epilog="""\b
+Examples:
+  eas-server cert issue bob@example.com --out bob.p12
+  eas-server cert issue bob@example.com --out bob.p12 --legacy --days 365
+  printf %s "$SECRET" | eas-server cert issue bob@example.com --out bob.p12 --password-stdin
+"""
+)
+@click.argument("address", type=ADDRESS)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The PKCS#12 file to write, for its owner only; at first the address with .p12 behind it.",
+)
+@click.option("--name", type=TEXT, help="The name in the certificate; at first the person's display name.")
+@click.option("--days", type=click.IntRange(1, MAX_DAYS), default=DAYS, show_default=True, help="How long it is valid.")
+@click.option(
+    "--purpose",
+    type=click.Choice([each.value for each in Purpose]),
+    default=Purpose.BOTH.value,
+    show_default=True,
+    help="What the key may be used for.",
+)
+@click.option(
+    "--key",
+    "kind",
+    type=click.Choice([each.value for each in KeyKind]),
+    default=KeyKind.RSA_2048.value,
+    show_default=True,
+    help="The kind of key; not every phone takes p256.",
+)
+@click.option("--legacy", is_flag=True, help="Protect the file with 3DES, which old phones need (iOS before 17).")
+@click.option("--no-publish", is_flag=True, help="Do not put the certificate into the directory.")
+@click.option("--password-stdin", is_flag=True, help="Read the file's password from standard input.")
+@config_option
+def issue(
+    config_path: Path,
+    address: str,
+    out: Path | None,
+    name: str | None,
+    days: int,
+    purpose: str,
+    kind: str,
+    legacy: bool,
+    no_publish: bool,
+    password_stdin: bool,
+) -> None:
+    """Issue a certificate for the person with ADDRESS, from the lab's authority kept beside the store.
+
+    Writes a PKCS#12 file with the key, the certificate and the authority's, for the person's devices, and publishes
+    the certificate. Without --password-stdin the file gets a random password, which is printed. The key is in that
+    file only. The authority (keys/root.key and lab/root.cer beside the store) is made when it is first needed; it
+    revokes nothing, so use it for labs and trials.
+    """
+    now = datetime.now(UTC)
+    target = out or Path(f"{address}.p12")
+    if target.exists():
+        raise Failed(f"{target} is there already: name another file with --out, or remove it first")
+    given = read_password("", from_stdin=True) if password_stdin else None
+    password = given or secrets.token_urlsafe(_PASSWORD_BYTES)
+
+    async def work(config: "Config", store: "Store") -> tuple[LabAuthority, ParsedCertificate]:
+        tell_embedded_only(config)
+        entry = await _entry(store, address)
+        lab = lab_authority(config.store.path.parent, now)
+        key = generate_key(KeyKind(kind))
+        certificate = _issued(lab, entry, name or entry.display_name, key, Purpose(purpose), now, days)
+        bundle = KeyBundle(certificate=certificate.der, key=key, chain=(lab.authority.certificate,))
+        pfx = to_pkcs12(bundle, password=password.encode(), name=name or entry.display_name, legacy=legacy)
+        write_private(target, pfx)
+        if not no_publish and certificate.may_encrypt():
+            await store.admin.publish_certificate(address, certificate.der)
+            if certificate.may_sign():
+                await _publish_smime(store, address, certificate, key, bundle.chain, now)
+        return lab, certificate
+
+    lab, certificate = in_store(config_path, work)
+    if lab.made:
+        click.echo(f"Made a lab authority; devices need its certificate: {lab.file}")
+    click.echo(
+        f"Issued {_named(certificate)} for {', '.join(certificate.emails)}, valid until {day(certificate.not_after)}"
+    )
+    click.echo(f"Key and certificate: {target}" + ("" if given else f", password: {password}"))
+    if no_publish or not certificate.may_encrypt():
+        click.echo("Not published" + ("" if no_publish else ": nobody can encrypt with it"))
+
+
+@cert_group.command(
+    "import",
+    epilog="""\b
+Examples:
+  eas-server cert import bob.pem carol.p7b
+  eas-server cert import bob.p12
+""",
+)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+@password_option
+@config_option
+def import_(config_path: Path, files: tuple[Path, ...], password_stdin: bool) -> None:
+    """Publish the certificates in each FILE for the people whose addresses they name.
+
+    FILE is PEM, DER, PKCS#7 or PKCS#12. Private keys in it are not kept. Certificates of authorities are left out.
+    Exit status 1 where nobody here has the addresses of a certificate; the others are published all the same.
+    """
+    ask = _asking(password_stdin)
+    found = [(file, read_certificates(file, ask)) for file in files]
+
+    async def work(config: "Config", store: "Store") -> bool:
+        tell_embedded_only(config)
+        published = [
+            await _import(config, store, file, certificate) for file, held in found for certificate in held.people
+        ]
+        return all(published)
+
+    whole = in_store(config_path, work)
+    for file, held in found:
+        if held.key is not None or has_pem_key(file):
+            click.echo(f"{file}: the private key in it was not kept")
+    if not whole:
+        raise SystemExit(1)
+
+
+@cert_group.command(
+    epilog="""\b
+Examples:
+  eas-server cert publish bob@example.com bob.pem
+  eas-server cert publish bob@example.com bob.p12
+  eas-server cert publish bob@example.com bob.pem --key bob.key
+  eas-server cert publish erin@example.com signing.p12 --encrypt-to encryption.pem
+"""
+)
+@click.argument("address", type=ADDRESS)
+@click.argument("file", type=FILE)
+@click.option("--key", "key_file", type=FILE, help="The private key (PEM or PKCS#12), to make userSMIMECertificate.")
+@click.option("--encrypt-to", type=FILE, help="Another certificate of the person, the one that others encrypt to.")
+@password_option
+@config_option
+def publish(
+    config_path: Path, address: str, file: Path, key_file: Path | None, encrypt_to: Path | None, password_stdin: bool
+) -> None:
+    """Publish the certificate in FILE for ADDRESS, whichever addresses it names.
+
+    Always as a value of userCertificate. With the private key, by --key or where FILE is a PKCS#12, also as
+    userSMIMECertificate: signed by its owner, with the chain, and telling which certificate to encrypt to. The key is
+    used once and not kept. Publishing again changes nothing.
+    """
+    ask = _asking(password_stdin)
+    held = read_certificates(file, ask)
+    other = read_certificates(encrypt_to, ask).certificate if encrypt_to else None
+    key = read_key(key_file, ask) if key_file else held.key
+    if key is not None and not _belongs(key, held.certificate):
+        raise Failed(f"{key_file or file}: the key is not that of the certificate in {file}")
+    if other is not None and key is None:
+        raise click.UsageError("--encrypt-to needs the key of FILE, which signs: add --key")
+
+    async def work(config: "Config", store: "Store") -> None:
+        tell_embedded_only(config)
+        entry = await _entry(store, address)
+        certificate = other or held.certificate
+        await store.admin.publish_certificate(address, certificate.der)
+        click.echo(f"Published {_named(certificate)} as userCertificate of {address}")
+        if key is not None:
+            await _publish_with_key(store, address, held, key, other)
+        _tell_unserved(config, entry, certificate)
+
+    in_store(config_path, work)
+
+
+@cert_group.command(
+    "list",
+    epilog="""\b
+Examples:
+  eas-server cert list
+  eas-server cert list bob@example.com --json
+""",
+)
+@click.argument("address", type=ADDRESS, required=False)
+@json_option
+@config_option
+def list_(config_path: Path, address: str | None, as_json: bool) -> None:
+    """List the certificates of ADDRESS, or of all users: validity, usage, and what ResolveRecipients makes of them.
+
+    A phone that asks for a person's certificates gets those with a rank, in that order; for a member of a group it
+    gets the first one only. FINGERPRINT is the beginning of the SHA-256.
+    """
+    now = datetime.now(UTC)
+
+    async def work(config: "Config", store: "Store") -> list[tuple[str, list[Judged]]]:
+        tell_embedded_only(config)
+        match = config.limits.recipients.require_address_match
+        wanted = [address] if address else [account.address for account in await store.admin.users()]
+        return [(each, judge(await _entry(store, each), now, require_address_match=match)) for each in wanted]
+
+    listed = in_store(config_path, work)
+    if as_json:
+        print_json([_judged_json(owner, judged) for owner, certificates in listed for judged in certificates])
+        return
+    rows = [_row(owner, judged) for owner, certificates in listed for judged in certificates]
+    print_table(("ADDRESS", "FINGERPRINT", "RANK", "VALID", "USAGE", "KEY", "ATTRIBUTE", "RESOLVERECIPIENTS"), rows)
+    if not rows:
+        whom = address or "ADDRESS"
+        click.echo(f"No certificates. `eas-server cert publish {whom} FILE` publishes one", err=True)
+
+
+@cert_group.command(
+    epilog="""\b
+Examples:
+  eas-server cert list bob@example.com
+  eas-server cert withdraw bob@example.com 1f0c9be27a61
+"""
+)
+@click.argument("address", type=ADDRESS)
+@click.argument("fingerprint")
+@config_option
+def withdraw(config_path: Path, address: str, fingerprint: str) -> None:
+    """Take the certificate whose SHA-256 begins with FINGERPRINT out of the directory, wherever ADDRESS has it."""
+    digits = fingerprint.strip().lower().replace(":", "")
+    if len(digits) < MIN_DIGITS or _HEX.fullmatch(digits) is None:
+        raise click.UsageError(f"FINGERPRINT is at least {MIN_DIGITS} hexadecimal digits, as `cert list` shows them")
+
+    async def work(config: "Config", store: "Store") -> str:
+        tell_embedded_only(config)
+        found = values_with(await _entry(store, address), digits)
+        if len(found) != 1:
+            many = "more than one certificate" if found else "no certificate"
+            raise Failed(f"{address} has {many} with that fingerprint: see `eas-server cert list {address}`")
+        ((whole, values),) = found.items()
+        for value in dict.fromkeys(values):
+            await store.admin.unpublish_certificate(address, value)
+        return whole
+
+    click.echo(f"Withdrew {in_store(config_path, work)[:SHOWN_DIGITS]} of {address}")
+
+
+async def _entry(store: "Store", address: str) -> DirectoryEntry:
+    entry = await store.admin.entry(address)
+    if entry is None:
+        raise Failed(f"nobody here has the address {address}: add the user first, see `eas-server user add --help`")
+    return entry
+
+
+def _issued(
+    lab: LabAuthority,
+    entry: DirectoryEntry,
+    name: str,
+    key: PrivateKey,
+    purpose: Purpose,
+    now: datetime,
+    days: int,
+) -> ParsedCertificate:
+    try:
+        der = issue_person(
+            lab.authority,
+            name=name[:_MAX_COMMON_NAME],
+            addresses=entry.all_addresses,
+            public_key=key.public_key(),
+            purpose=purpose,
+            serial=new_serial(),
+            not_before=now - CLOCK_SKEW,
+            not_after=min(now + timedelta(days=days), lab.not_after),
+        )
+    except ValueError as error:
+        raise Failed(f"no certificate can be made for {', '.join(entry.all_addresses)}: {error}") from None
+    return parse(der)
+
+
+_MAX_COMMON_NAME: Final = 64
+"""Characters of a common name: RFC 5280, appendix A.1."""
+
+
+async def _import(config: "Config", store: "Store", file: Path, certificate: ParsedCertificate) -> bool:
+    placed = False
+    for address in certificate.emails:
+        entry = await store.admin.entry(address)
+        if entry is None:
+            continue
+        await store.admin.publish_certificate(entry.email, certificate.der)
+        click.echo(f"Published {_named(certificate)} as userCertificate of {entry.email}")
+        _tell_unserved(config, entry, certificate)
+        placed = True
+    if not placed:
+        names = ", ".join(certificate.emails) or "no address"
+        click.echo(
+            f"{file}: {_named(certificate)} names {names}: nobody here. Add the user, or say whose it is: "
+            "eas-server cert publish ADDRESS FILE",
+            err=True,
+        )
+    return placed
+
+
+async def _publish_with_key(
+    store: "Store", address: str, held: FromFile, key: PrivateKey, other: ParsedCertificate | None
+) -> None:
+    if not held.certificate.may_sign():
+        click.echo("note: the key may not sign, so there is no userSMIMECertificate", err=True)
+        return
+    now = datetime.now(UTC)
+    await _publish_smime(store, address, held.certificate, key, held.chain, now, other)
+    click.echo(f"Published it as userSMIMECertificate, signed by {_named(held.certificate)}")
+
+
+async def _publish_smime(
+    store: "Store",
+    address: str,
+    certificate: ParsedCertificate,
+    key: PrivateKey,
+    chain: tuple[bytes, ...],
+    now: datetime,
+    other: ParsedCertificate | None = None,
+) -> None:
+    """Each signature has its time in it: a value for the same certificate takes the place of the one before."""
+    from eas_server.backends.sqlite import SMIME_CERTIFICATE
+
+    encrypted_to = other or certificate
+    try:
+        value = build_user_smime_certificate(certificate.der, key, chain, now, encryption_certificate=encrypted_to.der)
+    except CmsError as error:
+        raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
+    before = values_with(await _entry(store, address), encrypted_to.sha256).get(encrypted_to.sha256, [])
+    await store.admin.publish_certificate(address, value, SMIME_CERTIFICATE)
+    for old in before:
+        if old not in (value, encrypted_to.der):
+            await store.admin.unpublish_certificate(address, old)
+
+
+def _belongs(key: PrivateKey, certificate: ParsedCertificate) -> bool:
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(certificate.der).public_key() == key.public_key()
+
+
+def _asking(from_stdin: bool) -> AskPassword:
+    @cache
+    def once() -> bytes:
+        return read_password("", from_stdin=True).encode()
+
+    def ask(name: str) -> bytes:
+        if from_stdin:
+            return once()
+        asked: str = click.prompt(f"Password of {name}", hide_input=True, default="", show_default=False)
+        return asked.encode()
+
+    return ask
+
+
+def _tell_unserved(config: "Config", entry: DirectoryEntry, certificate: ParsedCertificate) -> None:
+    match = config.limits.recipients.require_address_match
+    reason = reason_against(certificate, entry, datetime.now(UTC), require_address_match=match)
+    if reason is not None:
+        click.echo(f"note: phones will not be given it for {entry.email}: {reason}", err=True)
+
+
+def _named(certificate: ParsedCertificate) -> str:
+    return certificate.sha256[:SHOWN_DIGITS]
+
+
+def _row(owner: str, judged: Judged) -> tuple[str, ...]:
+    certificate = judged.certificate
+    valid, uses, key = "", "", ""
+    if certificate is not None:
+        valid = f"{day(certificate.not_before)} to {day(certificate.not_after)}"
+        uses, key = usage(certificate), f"{certificate.key_algorithm} {certificate.key_bits or ''}".strip()
+    rank = "" if judged.rank is None else str(judged.rank)
+    attributes = ", ".join(judged.sources)
+    return owner, judged.fingerprint[:SHOWN_DIGITS], rank, valid, uses, key, attributes, judged.verdict
+
+
+def _judged_json(owner: str, judged: Judged) -> dict[str, Json]:
+    shown: dict[str, Json] = {
+        "address": owner,
+        "sha256": judged.fingerprint,
+        "rank": judged.rank,
+        "verdict": judged.verdict,
+        "attributes": list(judged.sources),
+    }
+    certificate = judged.certificate
+    if certificate is not None:
+        shown |= {
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "serial": f"{certificate.serial:x}",
+            "emails": list(certificate.emails),
+            "not_before": exactly(certificate.not_before),
+            "not_after": exactly(certificate.not_after),
+            "usage": usage(certificate),
+            "key": certificate.key_algorithm.value,
+            "key_bits": certificate.key_bits,
+        }
+    return shown
+
+
+COMMAND = cert_group
