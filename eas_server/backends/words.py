@@ -40,7 +40,8 @@ def words(text: str) -> set[str]:
     else:
         # blanks never stand within a word, and most words of a text stand in it more than once
         found = {word for run in set(folded.split()) for word in _WORD.findall(run)}
-    return {word[:MAX_WORD] for word in found}
+    long = {word for word in found if len(word) > MAX_WORD}
+    return (found - long) | {word[:MAX_WORD] for word in long} if long else found
 
 
 def query_terms(query: str) -> list[str]:

@@ -278,7 +278,6 @@ class Administration:
         def marked(unit: Unit) -> None:
             work(unit)
             unit.mark("directory")
-            unit.effects.append(self._registry.changed)
 
         await self._writer.run(marked)
 

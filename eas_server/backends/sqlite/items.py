@@ -149,6 +149,7 @@ def add(unit: Unit, user: UserId, at: Place, message: NewMessage, blob: int) -> 
     if not room_for(unit.connection, at, size):
         raise StoreFull(f"the quota of {user} is used up")
     received = codec.seconds(message.received)
+    blobs.refer(unit, blob)
     cursor = _NEW.run(
         unit.connection,
         folder=at.row,
@@ -167,7 +168,6 @@ def add(unit: Unit, user: UserId, at: Place, message: NewMessage, blob: int) -> 
         trace=message.trace,
         message_index=codec.dump(message.index),
     )
-    blobs.refer(unit, blob)
     search.add(unit.connection, at.account, cursor.lastrowid, message.text)
     _GROW.run(unit.connection, folder=at.row, stamp=unit.stamp, added=1, more=size, gone=0)
     unit.touch(user, at.collection)

@@ -15,7 +15,10 @@ PRIVATE = 0o600
 @contextmanager
 def locked(path: Path, *, exclusive: bool) -> Iterator[None]:
     """Use the store at `path`, together with others or alone. Raises StoreUnavailable when it is in use otherwise."""
-    descriptor = os.open(path.with_name(f"{path.name}-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        descriptor = os.open(path.with_name(f"{path.name}-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except OSError as error:

@@ -50,7 +50,7 @@ ORDER BY items.received DESC, folders.key, items.id DESC
 @lru_cache(maxsize=4)
 def _words(text: str) -> str:
     """The words of a message; one that goes to several accounts is read once."""
-    return " ".join(sorted(words(text)))
+    return " ".join(words(text))
 
 
 def add(connection: sqlite3.Connection, account: int, row: int | None, text: str) -> None:

@@ -81,11 +81,15 @@ class SqliteState:
         self._devices: Cache[tuple[UserId, DeviceId], tuple[Device | None]] = Cache(MAX_DEVICES)
         self._states: Cache[_Path, _States] = Cache(MAX_STATES)
 
+    def forgotten(self) -> None:
+        """Read everything anew: something was removed, which happens seldom."""
+        self._devices.clear()
+        self._states.clear()
+
     def foreign(self, foreign: Foreign) -> None:
         """Forget what another process has changed."""
         if foreign.forgotten:
-            self._devices.clear()
-            self._states.clear()
+            self.forgotten()
         for device in foreign.devices:
             self._devices.drop(device)
         for path in foreign.collections:
@@ -126,8 +130,6 @@ class SqliteState:
             for statement in (_DROP_DEVICE, _FORGET_ALL, _DROP_HIERARCHIES):
                 statement.run(unit.connection, who=user, which=device)
             unit.mark("forgotten")
-            unit.effects.append(partial(self._devices.drop, (user, device)))
-            unit.effects.append(self._states.clear)
 
         await self._writer.run(work)
 
@@ -199,7 +201,6 @@ class SqliteState:
         def work(unit: Unit) -> None:
             _FORGET.run(unit.connection, who=user, which=device, what=collection)
             unit.mark("forgotten")
-            unit.effects.append(partial(self._states.drop, (user, device, collection)))
 
         await self._writer.run(work)
 

@@ -29,7 +29,7 @@ LOOK_AROUND_SECONDS = 0.04
 """How often other processes' writes are looked for: their mail wakes a device within this time."""
 SWEEP_INTERVAL = timedelta(minutes=1)
 """How often what was deleted is swept."""
-MAX_UNINDEXED = 2_000
+MAX_UNINDEXED = 500
 """After so many transactions new messages are indexed even while others are written."""
 READER_THREADS = 4
 PASSWORD_THREADS = 2
@@ -118,8 +118,10 @@ class Store:
 
     async def close(self) -> None:
         """Finish what was asked for, and close."""
-        await self._writer.close()
+        # The writer's connection closes last and alone, so that it can bring the log into the file: of connections that
+        # close at the same moment none does.
         await self._readers.close()
+        await self._writer.close()
         await self._passwords.close()
 
     def _committed(self, unit: Unit) -> None:
@@ -129,6 +131,10 @@ class Store:
             self._mailboxes.grown(user, collections, Token(unit.stamp))
         for user in unit.reshaped:
             self._mailboxes.reshaped(user)
+        if "forgotten" in unit.marked:
+            self.state.forgotten()
+        if "directory" in unit.marked:
+            self._registry.changed()
         for effect in unit.effects:
             effect()
         for user in unit.changed.keys() | unit.reshaped.keys():

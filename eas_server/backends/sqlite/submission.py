@@ -169,6 +169,7 @@ def _remember(connection: sqlite3.Connection, user: UserId, source: ClientSubmis
 
 
 def _enqueue(unit: Unit, user: UserId, forwarding: Forwarding, blob: int, now: int) -> None:
+    blobs.refer(unit, blob)
     _QUEUE.run(
         unit.connection,
         user=user,
@@ -180,7 +181,6 @@ def _enqueue(unit: Unit, user: UserId, forwarding: Forwarding, blob: int, now: i
         attempts=0,
         reason="",
     )
-    blobs.refer(unit, blob)
 
 
 class SqliteQueue:

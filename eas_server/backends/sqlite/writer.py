@@ -45,6 +45,8 @@ class Unit:
     """Collections whose token is now `stamp`."""
     reshaped: dict[UserId, set[CollectionId]] = field(default_factory=dict)
     """Users whose folders changed, with those folders."""
+    marked: set[str] = field(default_factory=set)
+    """Counters of the database that tell of this transaction."""
     effects: list[Callable[[], None]] = field(default_factory=list)
     """What to do in the loop's thread after the commit, before the result is given out."""
 
@@ -54,6 +56,7 @@ class Unit:
 
     def mark(self, counter: str) -> None:
         """Note in the database that what `counter` stands for changed."""
+        self.marked.add(counter)
         _MARK.run(self.connection, counter=counter, drawn=self.stamp)
 
 
