@@ -1,26 +1,26 @@
 """FolderSync, [MS-ASCMD] 2.2.1.5: the folders of the user, or what changed of them since a key."""
 
-from collections.abc import Collection
-from functools import partial
+from functools import cache
 
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.commands.folder_keys import key_for, presented
 from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.registry import load_commands
 from eas_server.model.ids import INITIAL_KEY
 from eas_server.model.mail import Folder
 from eas_server.sync.hierarchy import Difference, difference, visible
 from protocol.commands.folder_sync import Add, Changes, Delete, Request, Response, Status, Update
 from protocol.errors import MalformedRequest
-from protocol.headers import PROTOCOL_COMMANDS, resync_headers
+from protocol.headers import resync_headers
 from protocol.http import CommandName
 from protocol.versions import SUPPORTED, ProtocolVersion
 
 
-async def handle(request: Request, ctx: Context, *, commands: Collection[str] = ()) -> Response | Reply:
-    """Answer with what the device does not hold yet. `commands`: see `announcing`."""
+async def handle(request: Request, ctx: Context) -> Response | Reply:
+    """Answer with what the device does not hold yet."""
     folders = visible(await ctx.ports.folders.folders(ctx.account.user), ctx.version)
     if request.sync_key == INITIAL_KEY:
-        return await _start(ctx, folders, commands)
+        return await _start(ctx, folders)
     used = await presented(ctx, request.sync_key)
     if used is None:
         return Response(status=Status.INVALID_SYNC_KEY)  # MS-ASCMD_R4581
@@ -32,15 +32,18 @@ async def handle(request: Request, ctx: Context, *, commands: Collection[str] = 
     return Response(status=Status.SUCCESS, sync_key=key, changes=_changes(found))
 
 
-async def _start(ctx: Context, folders: list[Folder], commands: Collection[str]) -> Reply:
+async def _start(ctx: Context, folders: list[Folder]) -> Reply:
     """All folders (MS-ASCMD_R119). The states of collections and the ids stay as they are (R885)."""
     found = difference({}, folders)
     key = await ctx.ports.state.advance_hierarchy(ctx.account.user, ctx.device.id, INITIAL_KEY, found.held)
     response = Response(status=Status.SUCCESS, sync_key=key, changes=_changes(found))
-    headers = dict(resync_headers(SUPPORTED, commands))  # MS-ASHTTP_R1202
-    if not commands:
-        del headers[PROTOCOL_COMMANDS]
-    return Reply(response=response, headers=headers)
+    return Reply(response=response, headers=dict(resync_headers(SUPPORTED, _commands())))  # MS-ASHTTP_R1202
+
+
+@cache
+def _commands() -> tuple[str, ...]:
+    """What OPTIONS names too; looked up late, since this module is one of them."""
+    return tuple(load_commands())
 
 
 def _changes(found: Difference) -> Changes:
@@ -64,16 +67,4 @@ def fail(status: int, _: ProtocolVersion) -> Response:
     return Response(status=status)
 
 
-def announcing(commands: Collection[str]) -> Command:
-    """The command, on a server that has `commands`: they go out in MS-ASProtocolCommands with a first FolderSync."""
-    return Command(
-        name=CommandName.FOLDER_SYNC,
-        read=wbxml_reader(Request),
-        handle=partial(handle, commands=commands),
-        refuse=refuse,
-        fail=fail,
-    )
-
-
-COMMAND = announcing(())
-"""Without MS-ASProtocolCommands: whoever composes a server knows its commands and uses `announcing`."""
+COMMAND = Command(name=CommandName.FOLDER_SYNC, read=wbxml_reader(Request), handle=handle, refuse=refuse, fail=fail)

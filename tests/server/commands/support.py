@@ -1,20 +1,27 @@
 """A Context for tests of handlers: `bench = Bench()`, then `await bench.run(COMMAND, request)`.
 
-The ports are simple ones in memory (`memory_ports`); give others as keywords: `Bench(mail=..., directory=...)`. What a
-test does not give and a handler uses all the same fails with the port's name.
+The ports are those of `eas_server.backends.memory`, with a mailbox for the account; give others as keywords:
+`Bench(mail=..., directory=...)`. The submission, which most handlers must not touch, fails unless it is given.
 """
 
 import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from eas_server.backends.memory.mail import MemoryFolders, MemoryMail
+from eas_server.backends.memory.people import MemoryPeople
+from eas_server.backends.memory.state import MemoryState
+from eas_server.backends.memory.world import World
 from eas_server.commands.context import Command, Context, Ports, Reply
 from eas_server.commands.last_syncs import LastSyncs
+from eas_server.interfaces import Subscription
 from eas_server.model.blob import read
 from eas_server.model.device import Device
 from eas_server.model.directory import Account
-from eas_server.model.ids import DeviceId, UserId
+from eas_server.model.ids import CollectionId, DeviceId, UserId
 from eas_server.model.settings import Settings
 from protocol import wbxml
 from protocol.elements import Element
@@ -22,7 +29,6 @@ from protocol.http import CommandLine
 from protocol.schema import dump, load
 from protocol.versions import V16_1, ProtocolVersion
 from tests.schemas import assert_valid
-from tests.server.commands.memory_ports import MemoryFolders, MemoryState, Published
 
 ALICE = Account(
     user=UserId("alice@example.com"),
@@ -44,6 +50,23 @@ class Absent:
         raise AssertionError(f"the port {self._name} is not there, and {name} was asked of it")
 
 
+class Published:
+    """ChangeNotifier that notes what was published."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[UserId, frozenset[CollectionId]]] = []
+
+    @contextmanager
+    def subscribe(self, user: UserId, collections: Collection[CollectionId]) -> Iterator[Subscription]:
+        """Nobody waits in these tests."""
+        raise AssertionError("not to be waited on")
+        yield
+
+    def publish(self, user: UserId, collections: Collection[CollectionId]) -> None:
+        """See ChangeNotifier."""
+        self.published.append((user, frozenset(collections)))
+
+
 async def never() -> None:
     """The client stays."""
     await asyncio.Event().wait()
@@ -53,13 +76,13 @@ async def never() -> None:
 class Bench:
     """Ports, an account, a device and a version; `run` gives a command to them."""
 
-    folders: Any = field(default_factory=MemoryFolders)
+    folders: Any = None
     state: Any = field(default_factory=MemoryState)
     notifier: Any = field(default_factory=Published)
-    mail: Any = field(default_factory=lambda: Absent("mail"))
-    search: Any = field(default_factory=lambda: Absent("search"))
-    accounts: Any = field(default_factory=lambda: Absent("accounts"))
-    directory: Any = field(default_factory=lambda: Absent("directory"))
+    mail: Any = None
+    search: Any = None
+    accounts: Any = None
+    directory: Any = None
     submission: Any = field(default_factory=lambda: Absent("submission"))
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
@@ -68,6 +91,17 @@ class Bench:
     now: datetime = NOW
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
+
+    def __post_init__(self) -> None:
+        """Fill in the ports that were not given."""
+        world = World(self.notifier)
+        world.add_mailbox(self.account, "")
+        mail, people = MemoryMail(world), MemoryPeople(world)
+        self.folders = self.folders or MemoryFolders(world)
+        self.mail = self.mail or mail
+        self.search = self.search or mail
+        self.accounts = self.accounts or people
+        self.directory = self.directory or people
 
     @property
     def ports(self) -> Ports:

@@ -1,4 +1,4 @@
-"""FolderCreate over the ports in memory."""
+"""FolderCreate, over ports in memory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""FolderDelete over the ports in memory."""
+"""FolderDelete, over ports in memory."""
 
 import pytest
 

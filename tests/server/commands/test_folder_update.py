@@ -1,4 +1,4 @@
-"""FolderUpdate over the ports in memory."""
+"""FolderUpdate, over ports in memory."""
 
 import pytest
 

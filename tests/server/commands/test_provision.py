@@ -1,4 +1,4 @@
-"""Provision over the ports in memory."""
+"""Provision, over ports in memory."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,0 +1,95 @@
+"""Settings, [MS-ASCMD] 2.2.1.18: what a device tells of itself, and what it is told of its user."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from eas_server.commands.context import Command, Context
+from eas_server.commands.device_information import taken
+from eas_server.commands.reading import wbxml_reader
+from eas_server.model.directory import Account
+from protocol.commands import settings as wire
+from protocol.commands.settings import (
+    Answer,
+    DeviceInformation,
+    DeviceInformationAnswer,
+    DevicePassword,
+    DevicePasswordAnswer,
+    EmailAddresses,
+    Oof,
+    OofAnswer,
+    Property,
+    Request,
+    Response,
+    RightsManagementAnswer,
+    RightsManagementDetails,
+    Status,
+    Templates,
+    UserDetails,
+    UserInformation,
+    UserInformationAnswer,
+)
+from protocol.errors import MalformedRequest
+from protocol.http import CommandName
+from protocol.status import CommonStatus
+from protocol.versions import V14_1, ProtocolVersion
+
+
+async def handle(request: Request, ctx: Context) -> Response:
+    """Carry the properties out in their order, and answer in it (MS-ASCMD_R478, R480)."""
+    kinds = [type(each) for each in request.properties]
+    if len(set(kinds)) < len(kinds):
+        return Response(status=Status.PROTOCOL_ERROR)  # MS-ASCMD_R477: each at most once
+    properties = _of_version(request.properties, ctx.version)
+    return Response(status=Status.SUCCESS, answers=tuple([await _answer(each, ctx) for each in properties]))
+
+
+def _of_version(properties: Sequence[Property], version: ProtocolVersion) -> list[Property]:
+    """Without those that the version does not have: they are passed over like any unknown element."""
+    return [each for each in properties if version >= V14_1 or not isinstance(each, wire.RightsManagementInformation)]
+
+
+async def _answer(asked: Property, ctx: Context) -> Answer:
+    match asked:
+        case DeviceInformation():
+            return DeviceInformationAnswer(status=await _keep(asked, ctx))
+        case UserInformation():
+            return UserInformationAnswer(status=Status.SUCCESS, get=_user(ctx.account))
+        case Oof():
+            # replies out of office are not kept: nobody may read or set them (MS-ASCMD_R3507)
+            return OofAnswer(status=Status.ACCESS_DENIED)
+        case DevicePassword():
+            return DevicePasswordAnswer(status=Status.DENIED_BY_POLICY)  # MS-ASCMD_R4402
+        case wire.RightsManagementInformation():
+            none = RightsManagementDetails(templates=Templates())
+            return RightsManagementAnswer(status=CommonStatus.IRM_FEATURE_DISABLED, get=none)  # MS-ASRM_R196
+
+
+async def _keep(information: DeviceInformation, ctx: Context) -> Status:
+    """Keep what the device tells of itself; what it does not name stays."""
+    status, details = taken(information)
+    state = ctx.ports.state
+    device = await state.device(ctx.account.user, ctx.device.id)
+    if device is not None and details.items() - device.details.items():
+        await state.save_device(replace(device, details={**device.details, **details}))
+    return status
+
+
+def _user(account: Account) -> UserDetails:
+    """The user's addresses, the primary one first; the version decides which form goes out."""
+    others = sorted(account.addresses - {account.address})
+    addresses = EmailAddresses(smtp_addresses=(account.address, *others), primary_smtp_address=account.address)
+    primary = wire.Account(user_display_name=account.display_name or None, email_addresses=addresses)
+    return UserDetails(email_addresses=addresses, accounts=(primary,))
+
+
+def refuse(_: MalformedRequest, __: ProtocolVersion) -> Response:
+    """MS-ASCMD_R483."""
+    return Response(status=Status.PROTOCOL_ERROR)
+
+
+def fail(status: int, _: ProtocolVersion) -> Response:
+    """A response of nothing but a Status."""
+    return Response(status=status)
+
+
+COMMAND = Command(name=CommandName.SETTINGS, read=wbxml_reader(Request), handle=handle, refuse=refuse, fail=fail)
