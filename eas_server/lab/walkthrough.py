@@ -195,12 +195,14 @@ async def _resolve(scene: _Scene) -> str:
     _hold(valid, f"Bob's certificates: {bob.certificate_count}, and not the valid one alone")
     _hold(carol.status == resolve_recipients.CertificatesStatus.NONE_VALID, f"Carol's certificates: {carol.status}")
     scene.certificate = bob.certificates[0]
-    team = response.responses[2].recipients
+    team = next((r.certificates for r in response.responses[2].recipients if r.certificates is not None), None)
+    if team is None:
+        raise StepFailed("nothing is told of the group")
     return "\n".join(
         (
             f"bob: {_described(scene.certificate)}; the expired one was left out",
             "carol: no certificate (Status 7)",
-            f"team: {len(team)} recipients",
+            f"team: {team.recipient_count} members, {team.certificate_count} of their certificates are valid",
         )
     )
 
