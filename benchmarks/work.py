@@ -13,7 +13,9 @@ from benchmarks.server import Server, serving
 from eas_server.backends.sqlite.store import Store
 from protocol import wbxml
 from protocol.client import compose
+from protocol.codepages import tag
 from protocol.commands import item_operations, ping, resolve_recipients, search, sync
+from protocol.elements import Element
 from protocol.items.airsyncbase import BodyPreference, BodyType
 from protocol.schema import dump
 
@@ -365,14 +367,12 @@ async def recipients(seconds: float = 4.0, people: int = 10_000) -> list[Result]
         await seeds.certify(store, 20)
 
     def resolve(count: int) -> bytes:
-        options = resolve_recipients.RequestOptions(certificate_retrieval=resolve_recipients.CertificateRetrieval.FULL)
+        options = resolve_recipients.Options(certificate_retrieval=resolve_recipients.CertificateRetrieval.FULL)
         names = tuple(f"person{n}@example.com" for n in range(count))
         return octets(resolve_recipients.Request(to=names, options=options))
 
     def find(word: str) -> bytes:
-        store = search.RequestStore(
-            name="GAL", query=search.GalQuery(text=word), options=search.RequestOptions(range="0-19")
-        )
+        store = search.Store(name="GAL", query=Element(tag("Search:Query"), word), options=search.Options(range="0-19"))
         return octets(search.Request(store=store))
 
     words = [find(word) for word in ("anna", "hub", "jan jung", "person77", "p123", "greta g")]
