@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+# the first of these that is new enough: a name alone proves nothing where versions are switched by a wrapper
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14; do \
+    $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
@@ -82,7 +84,7 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/run
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    echo "Python 3.11 or later is needed; '$(PYTHON)' is not one. Name another: make PYTHON=/path/to/python3.11"; exit 1; }
+	    echo "Python 3.11 or later is needed$(if $(PYTHON),; '$(PYTHON)' is not one). Name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "'$(PYTHON)' cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
