@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -259,3 +260,8 @@ def test_an_element_is_what_it_was_when_read() -> None:
     assert load(EASProvisionDoc, root) == EASProvisionDoc(
         allow_camera=False, min_device_password_length=4, allow_wifi=True
     )
+
+
+def test_every_setting_is_described() -> None:
+    described = (Path(__file__).resolve().parents[3] / "docs" / "policies.md").read_text()
+    assert [line.split("`")[1] for line in described.splitlines() if line.startswith("| `")] == list(RULES)
