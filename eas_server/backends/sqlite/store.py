@@ -31,7 +31,7 @@ SWEEP_INTERVAL = timedelta(minutes=1)
 """How often what was deleted is swept."""
 MAX_UNINDEXED = 500
 """After so many transactions new messages are indexed even while others are written."""
-READER_THREADS = 4
+READER_THREADS = 3
 PASSWORD_THREADS = 2
 REMEMBERED = timedelta(minutes=5)
 """How long a right password is remembered."""
