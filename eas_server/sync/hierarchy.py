@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eas_server.model.ids import ROOT, CollectionId, Revision
+from eas_server.model.ids import CollectionId, Revision
 from eas_server.model.mail import Folder, FolderType
 from eas_server.model.view import HierarchyState
 from protocol.versions import V14_0, ProtocolVersion
@@ -109,7 +109,7 @@ def subtree(folders: Iterable[Folder], top: CollectionId) -> frozenset[Collectio
     """The ids of a folder and of all below it; `folders` has parents before children."""
     found = {top}
     for folder in folders:
-        if folder.parent in found and folder.id != ROOT:
+        if folder.parent in found:
             found.add(folder.id)
     return frozenset(found)
 

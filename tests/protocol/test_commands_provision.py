@@ -108,7 +108,6 @@ def test_golden_documents() -> None:
     assert encode(dump(response)).join() == octets
 
 
-@pytest.mark.requirement("MS-ASPROV_R608")
 @pytest.mark.requirement("MS-ASPROV_R6906")
 @pytest.mark.parametrize("version", SUPPORTED, ids=str)
 def test_what_versions_do_not_have_is_left_out(version: ProtocolVersion) -> None:
