@@ -97,26 +97,30 @@ def add(
 ) -> None:
     """Add USER, the name to sign in with: an address, or a name for one of the server's mail domains.
 
-    The password is asked for twice, or read from standard input with --password-stdin.
+    The password is asked for twice, or read from standard input with --password-stdin. Where LDAP checks passwords
+    (authentication.kind), none is asked for.
     """
     if no_password and password_stdin:
         raise click.UsageError("--no-password and --password-stdin exclude each other")
 
-    async def check(config: "Config", store: "Store") -> str:
+    async def check(config: "Config", store: "Store") -> tuple[str, bool]:
         if await store.admin.user(user) is not None:
             raise Failed(f"there is a user {user} already: change it with `eas-server user set {user}`")
-        return email or _address_of(user, config)
+        return email or _address_of(user, config), config.authentication.kind == "ldap"
 
-    primary = in_store(config_path, check)
+    primary, by_ldap = in_store(config_path, check)
     entry = _new_entry(primary, addresses, properties, _picture(picture))
-    password = None if no_password else read_password(f"Password for {user}", from_stdin=password_stdin)
+    wanted = password_stdin or not (no_password or by_ldap)
+    password = read_password(f"Password for {user}", from_stdin=password_stdin) if wanted else None
 
     async def work(config: "Config", store: "Store") -> None:
+        del config
         await store.admin.add_user(user, password, entry, quota=None if quota == NO_LIMIT else quota, eas_enabled=eas)
-        if password is not None and config.authentication.kind == "ldap":
-            click.echo('note: authentication.kind is "ldap": the local password is kept, but not asked for', err=True)
 
     in_store(config_path, work)
+    if by_ldap:
+        how = "kept, but not asked for" if wanted else "not needed"
+        click.echo(f'note: authentication.kind is "ldap": a local password is {how}', err=True)
     click.echo(f"Added {user} with the address {primary}")
 
 

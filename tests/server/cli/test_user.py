@@ -102,9 +102,11 @@ def test_without_a_password_nobody_signs_in_by_one(shell):
     shell.refused("user", "add", "dave@example.com", "--no-password", "--password-stdin", status=2)
 
 
-def test_a_local_password_beside_ldap_is_said_to_be_of_no_use(shell):
+def test_where_ldap_checks_passwords_none_is_asked_for(shell):
     use_ldap(shell, "authentication")
-    assert "ldap" in shell.try_("user", "add", "carol@example.com", "--password-stdin", given="x").stderr
+    assert "not needed" in shell.try_("user", "add", "carol@example.com").stderr
+    assert not signs_in(shell, "carol@example.com", "")
+    assert "not asked for" in shell.try_("user", "add", "dave@example.com", "--password-stdin", given="x").stderr
 
 
 def test_what_is_named_is_changed_and_the_rest_stays(shell):
