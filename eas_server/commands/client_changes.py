@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eas_server.commands.context import Context
-from eas_server.commands.items import ItemOptions, application_data
+from eas_server.commands.items import ItemOptions
+from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id
 from eas_server.model.mail import KEEP, Folder, FolderType, ItemClass, StateChange
 from eas_server.model.view import CollectionState, View
 from eas_server.render.email import InvalidFlag, flag_from_client
 from eas_server.sync.conflict import clashes
-from eas_server.sync.window import absorb_delete, absorb_write
+from eas_server.sync.window import absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
     Add,
     AddResponse,
@@ -112,6 +113,7 @@ class ClientChanges:
             known=self._known.get(item, self._presented.token),
             own=self._own(item),
         ):
+            carried.view = absorb_conflict(carried.view, item)
             return Status.CONFLICT
         try:
             made = await mail.change(user, self._folder.id, item, wanted)
@@ -152,10 +154,10 @@ class ClientChanges:
         if not found:
             self.carried.responses.append(FetchResponse(server_id=fetch.server_id, status=Status.NOT_FOUND))
             return
-        content = await application_data(self._ctx, self._folder, found[0], self._terms.options)
-        self.carried.responses.append(
-            FetchResponse(server_id=fetch.server_id, status=Status.SUCCESS, application_data=content)
-        )
+        # MS-ASCMD_R2956: the complete item, whatever the Options cut from it elsewhere
+        content = await rendered_item(self._ctx, self._folder, found[0], self._terms.options.complete())
+        status = Status.SERVER_ERROR if content is None else Status.SUCCESS
+        self.carried.responses.append(FetchResponse(server_id=fetch.server_id, status=status, application_data=content))
 
 
 def _state_change(email: Email) -> StateChange:

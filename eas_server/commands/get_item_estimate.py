@@ -5,11 +5,12 @@ from typing import Final
 from eas_server.commands.context import Command, Context
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.reading import wbxml_reader
-from eas_server.commands.sync_options import choose, limit_of
+from eas_server.commands.sync_options import choose, has_filter, limit_of
 from eas_server.errors import CommandError, NoSuchFolder, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.view import CollectionState
+from eas_server.sync.hierarchy import is_recipient_cache
 from protocol.commands.get_item_estimate import (
     Collection,
     CollectionEstimate,
@@ -28,8 +29,12 @@ MAX_COLLECTIONS: Final = 1000
 """MS-ASCMD_R5646."""
 
 
+MAX_UNFILTERED: Final = 512
+"""The most that is counted where a request has no Options (MS-ASCMD_R3543)."""
+
+
 async def handle(request: Request, ctx: Context) -> Response:
-    """One Response a collection; an invalid key fails the whole (MS-ASCMD_R4142: its scope is global)."""
+    """One Response a collection. What the documents call an error of the request as a whole is raised."""
     if len(request.collections) > MAX_COLLECTIONS:
         return Response(status=_too_many(ctx.version))
     folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
@@ -49,13 +54,16 @@ async def _estimate(ctx: Context, asked: Collection, folders: dict[CollectionId,
     state = await ctx.ports.state.collection(ctx.account.user, ctx.device.id, folder.id, SyncKey(asked.sync_key or ""))
     if state is None:
         return _answer(Status.INVALID_SYNC_KEY, folder)
+    status, options = _options(asked, folder)
+    if options is None:
+        return _answer(status, folder)
     try:
-        count = await _count(ctx, folder, state, _options(asked, folder, state))
-    except (NoSuchFolder, CommandError):
+        count = await _count(ctx, folder, state, options)
+    except NoSuchFolder:
         return CollectionResponse(status=Status.INVALID_COLLECTION)
     except StaleToken:
         return _answer(Status.INVALID_SYNC_KEY, folder)
-    return _answer(Status.SUCCESS, folder, count)
+    return _answer(Status.SUCCESS, folder, count if options.filter_type is not None else min(count, MAX_UNFILTERED))
 
 
 def _answer(status: Status, folder: Folder, estimate: int = 0) -> CollectionResponse:
@@ -63,12 +71,25 @@ def _answer(status: Status, folder: Folder, estimate: int = 0) -> CollectionResp
     return CollectionResponse(status=status, collection=CollectionEstimate(collection_id=folder.id, estimate=estimate))
 
 
-def _options(asked: Collection, folder: Folder, state: CollectionState) -> Options:
-    """At 12.1 the filter stands in the collection itself, later in Options."""
+def _options(asked: Collection, folder: Folder) -> tuple[Status, Options | None]:
+    """The Options of this request: those of Sync do not matter, and none means no filter (MS-ASCMD_R2970, R3543).
+
+    At 12.1 the filter stands in the collection itself. Raises CommandError with a common Status.
+    """
     given = asked.options
     if not given and asked.filter_type is not None:
         given = (Options(filter_type=asked.filter_type),)
-    return choose(given, folder.item_class, state.options)
+    if asked.conversation_mode is not None and folder.item_class is not ItemClass.EMAIL:
+        raise CommandError(CommonStatus.INVALID_XML, "ConversationMode without e-mail")  # MS-ASCMD_R2100
+    if any(options.max_items is not None for options in given) and not is_recipient_cache(folder):
+        return Status.INVALID_COLLECTION, None  # MS-ASCMD_R3265
+    for options in given:
+        if options.item_class in (None, folder.item_class.value) and not has_filter(folder.item_class, options):
+            raise CommandError(CommonStatus.SERVER_ERROR, "no such filter")  # MS-ASCMD_R3005
+    try:
+        return Status.SUCCESS, choose(given, folder.item_class, b"")
+    except CommandError:
+        return Status.INVALID_SYNC_KEY, None  # MS-ASCMD_R908: 4, whatever that value is called
 
 
 async def _count(ctx: Context, folder: Folder, state: CollectionState, options: Options) -> int:

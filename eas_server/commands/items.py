@@ -1,6 +1,6 @@
 """From a stored item to the properties that a client gets: shared by Sync, ItemOperations and Search."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from eas_server.commands.attachments import file_reference
@@ -37,6 +37,15 @@ class ItemOptions:
             part_preferences=() if part is None else (part,),
             mime_support=options.mime_support or 0,
             mime_truncation=options.mime_truncation,
+        )
+
+    def complete(self) -> Self:
+        """The same, with nothing cut short."""
+        return replace(
+            self,
+            preferences=tuple(replace(each, truncation_size=None) for each in self.preferences),
+            part_preferences=tuple(replace(each, truncation_size=None) for each in self.part_preferences),
+            mime_truncation=None,
         )
 
 

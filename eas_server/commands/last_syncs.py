@@ -30,3 +30,7 @@ class LastSyncs:
         self._requests.move_to_end((user, device))
         if len(self._requests) > KEPT:
             self._requests.popitem(last=False)
+
+    def drop(self, user: UserId, device: DeviceId) -> None:
+        """Forget a request."""
+        self._requests.pop((user, device), None)

@@ -1,16 +1,19 @@
 """Ping, [MS-ASCMD] 2.2.1.13 and 3.1.5.8: wait until something changes in the folders that a client names."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 from eas_server.commands.context import Command, Context
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.server_changes import has_words
+from eas_server.commands.sync_options import choose, limit_of
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.model.ids import ROOT, CollectionId
-from eas_server.sync.window import is_current
+from eas_server.model.mail import Folder, ItemClass
+from eas_server.sync.window import Kind, is_current
 from protocol.commands.ping import Request, Response, Status
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
@@ -22,7 +25,7 @@ async def handle(request: Request, ctx: Context) -> Response:
 
     A folder that the device never synced has none: iOS pings such, and would loop.
     """
-    heartbeat = request.heartbeat_interval or ctx.device.ping_heartbeat
+    heartbeat = ctx.device.ping_heartbeat if request.heartbeat_interval is None else request.heartbeat_interval
     folders = _folders(request, ctx)
     if heartbeat is None or not folders:
         return Response(status=Status.MISSING_PARAMETERS)
@@ -33,7 +36,7 @@ async def handle(request: Request, ctx: Context) -> Response:
     if len(folders) > limits.max_ping_folders:
         return Response(status=Status.TOO_MANY_FOLDERS, max_folders=limits.max_ping_folders)
     await _remember(ctx, heartbeat, folders)
-    return await _watch(ctx, [folder for folder, _ in folders], heartbeat)
+    return await _watch(ctx, list(dict.fromkeys(folder for folder, _ in folders)), heartbeat)
 
 
 def _folders(request: Request, ctx: Context) -> tuple[tuple[CollectionId, str], ...]:
@@ -50,15 +53,15 @@ async def _remember(ctx: Context, heartbeat: int, folders: tuple[tuple[Collectio
         )
 
 
-async def _watch(ctx: Context, folders: list[CollectionId], seconds: float) -> Response:
+async def _watch(ctx: Context, watched: list[CollectionId], seconds: float) -> Response:
     """Subscribe, then look, then wait: no change falls between."""
-    with waiting(ctx, [*folders, ROOT]) as waiter:
-        suspects: Iterable[CollectionId] = folders
+    with waiting(ctx, [*watched, ROOT]) as waiter:
+        suspects: Collection[CollectionId] = watched
         while True:
-            there = await ctx.ports.mail.tokens(ctx.account.user, folders)
-            if len(there) < len(set(folders)):
+            there = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
+            if any(name not in there for name in watched):
                 return Response(status=Status.HIERARCHY_CHANGED)
-            changed = [folder for folder in folders if folder in suspects and await has_news(ctx, folder)]
+            changed = [name for name in watched if name in suspects and await has_news(ctx, there[name])]
             if changed:
                 return Response(status=Status.CHANGES, folders=tuple(changed))
             woken = await waiter.wait(seconds)
@@ -67,21 +70,21 @@ async def _watch(ctx: Context, folders: list[CollectionId], seconds: float) -> R
             suspects = woken.collections
 
 
-async def has_news(ctx: Context, folder: CollectionId) -> bool:
+async def has_news(ctx: Context, folder: Folder) -> bool:
     """Whether a Sync with the newest key would bring something; what merely ages out of the filter is no news."""
     user, mail = ctx.account.user, ctx.ports.mail
-    state = await ctx.ports.state.collection(user, ctx.device.id, folder, None)
-    if state is None:
+    state = await ctx.ports.state.collection(user, ctx.device.id, folder.id, None)
+    if state is None or folder.item_class is not ItemClass.EMAIL:
         return False
-    limit = state.view.floor
-    tokens = await mail.tokens(user, [folder])
-    if folder in tokens and is_current(state.view, tokens[folder], limit):
+    limit = limit_of(choose((), folder.item_class, state.options), folder.item_class, ctx.now)
+    tokens = await mail.tokens(user, [folder.id])
+    if folder.id in tokens and is_current(state.view, tokens[folder.id], min(limit, state.view.floor)):
         return False
     try:
-        plan = await look_ahead(mail, user, folder, state.view, cutoff=limit, wanted=1)
+        plan = await look_ahead(mail, user, folder.id, state.view, cutoff=limit, wanted=1)
+        return await has_words(ctx, folder.id, [step for step in plan.steps if step.kind is not Kind.SOFT_DELETE])
     except (StaleToken, NoSuchFolder):
         return True
-    return bool(plan.steps)
 
 
 def _refuse(error: MalformedRequest, version: ProtocolVersion) -> Response:

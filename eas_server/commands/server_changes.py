@@ -4,18 +4,22 @@ import logging
 from asyncio import get_running_loop
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from enum import Enum
+from itertools import takewhile
+from typing import Final, Literal
 
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, application_data, body_plan
 from eas_server.errors import Unavailable
-from eas_server.model.ids import ItemId, Revision, server_id
+from eas_server.model.ids import CollectionId, ItemId, Revision, server_id
 from eas_server.model.mail import Changed, Folder, Item
 from eas_server.model.view import View
 from eas_server.render.email import only_state_changed, state_properties
-from eas_server.sync.window import Kind, Plan, Step
+from eas_server.sync.window import NEVER, Kind, Plan, Step
 from protocol.commands.sync import Change, Delete, ServerAdd, SoftDelete
+from protocol.elements import Element
 from protocol.schema import dump
+from protocol.versions import V14_0, ProtocolVersion
 
 ServerCommand = ServerAdd | Change | Delete | SoftDelete
 
@@ -48,7 +52,7 @@ class Sent:
 async def render_steps(
     ctx: Context, folder: Folder, plan: Plan, size: int, options: ItemOptions, budget: Budget
 ) -> Sent:
-    """The first `size` steps, or fewer where octets or time run out; at least one, so that the client gets on.
+    """Up to `size` of the steps, fewer where octets or time run out; at least one, so that the client gets on.
 
     What the documents give no words for (a change that the client made itself) is passed over in silence. An item that
     cannot be rendered is left out, recorded with the device, and does not hold up what comes after it.
@@ -56,91 +60,126 @@ async def render_steps(
     commands: list[ServerCommand] = []
     left_out: set[ItemId] = set()
     done = 0
-    wanted = plan.steps[:size]
-    for start in range(0, len(wanted), FETCHED_AT_ONCE):
-        batch = wanted[start : start + FETCHED_AT_ONCE]
-        items = await _fetch(ctx, folder, batch)
+    while len(commands) < size and done < len(plan.steps) and not (done and _spent(budget)):
+        batch = plan.steps[done : done + min(FETCHED_AT_ONCE, size - len(commands))]
+        items = await _fetch(ctx, folder.id, batch)
         for step in batch:
-            if commands and _spent(budget):
-                return _conclude(plan.without(left_out), done - len(left_out), commands)
+            if done and _spent(budget):
+                break
             done += 1
-            if step.entry is None:
-                commands.append(_farewell(folder, step))
-                budget.items -= 1
-                continue
-            item = items.get(step.id)
-            command = await _render(ctx, folder, step, item, options, budget) if item is not None else None
-            if item is None or command is UNRENDERABLE:
+            command = await _command(ctx, folder, step, items.get(step.id), options, budget)
+            if command is Outcome.LEFT_OUT:
                 left_out.add(step.id)
-            elif isinstance(command, (ServerAdd, Change)):
+            elif command is not Outcome.SILENT:
                 commands.append(command)
                 budget.items -= 1
-    return _conclude(plan.without(left_out), done - len(left_out), commands)
+    if not _spent(budget):
+        done += await _silent_ahead(ctx, folder.id, plan.steps[done:])
+    return Sent(view=plan.after(done, left_out), commands=commands, more=plan.more_after(done))
 
 
-def _conclude(plan: Plan, done: int, commands: list[ServerCommand]) -> Sent:
-    return Sent(view=plan.after(done), commands=commands, more=plan.more_after(done))
+async def has_words(ctx: Context, collection: CollectionId, steps: Sequence[Step]) -> bool:
+    """Whether any of the steps would reach the client as a command."""
+    return await _silent_ahead(ctx, collection, steps) < len(steps)
+
+
+async def _silent_ahead(ctx: Context, collection: CollectionId, steps: Sequence[Step]) -> int:
+    """How many steps at the beginning of `steps` have nothing to tell: MoreAvailable must not follow from them."""
+    silent = 0
+    while silent < len(steps) and steps[silent].kind is Kind.CHANGE:
+        size = FETCHED_AT_ONCE if silent else 1  # mostly the first one has something to tell
+        batch = list(takewhile(lambda step: step.kind is Kind.CHANGE, steps[silent : silent + size]))
+        items = await _fetch(ctx, collection, batch)
+        for step in batch:
+            item = items.get(step.id)
+            if item is not None and _news(step, item, ctx.version) is not Outcome.SILENT:
+                return silent
+            silent += 1
+    return silent
 
 
 def _spent(budget: Budget) -> bool:
     return budget.octets <= 0 or get_running_loop().time() >= budget.deadline
 
 
-async def _fetch(ctx: Context, folder: Folder, steps: Sequence[Step]) -> dict[ItemId, Item]:
+async def _fetch(ctx: Context, collection: CollectionId, steps: Sequence[Step]) -> dict[ItemId, Item]:
     ids = [step.id for step in steps if step.entry is not None]
     if not ids:
         return {}
-    return {item.id: item for item in await ctx.ports.mail.fetch(ctx.account.user, folder.id, ids)}
+    return {item.id: item for item in await ctx.ports.mail.fetch(ctx.account.user, collection, ids)}
 
 
-def _farewell(folder: Folder, step: Step) -> ServerCommand:
+class Outcome(Enum):
+    """What becomes of a step that is no command."""
+
+    SILENT = "silent"
+    """There are no words for it."""
+    LEFT_OUT = "left out"
+    """The item is gone by now, or cannot be rendered."""
+
+
+async def _command(
+    ctx: Context, folder: Folder, step: Step, item: Item | None, options: ItemOptions, budget: Budget
+) -> ServerCommand | Outcome:
     name = server_id(folder.id, step.id)
-    return SoftDelete(server_id=name) if step.kind is Kind.SOFT_DELETE else Delete(server_id=name)
+    if step.kind is Kind.SOFT_DELETE:
+        return SoftDelete(server_id=name)
+    if step.kind is Kind.DELETE:
+        return Delete(server_id=name)
+    if item is None:
+        return Outcome.LEFT_OUT
+    news = _news(step, item, ctx.version) if step.kind is Kind.CHANGE else None
+    if news is Outcome.SILENT:
+        return Outcome.SILENT
+    budget.octets -= ITEM_OVERHEAD
+    if news is None:
+        news = await rendered_item(ctx, folder, item, options, budget)
+    if news is None:
+        return Outcome.LEFT_OUT
+    if step.kind is Kind.ADD:
+        return ServerAdd(server_id=name, application_data=news)
+    return Change(server_id=name, application_data=news)
 
 
-class _Unrenderable:
-    """Stands for the command of an item that could not be rendered."""
+def _news(step: Step, item: Item, version: ProtocolVersion) -> Element | Literal[Outcome.SILENT] | None:
+    """What a Change tells: some properties, nothing, or (None) the full item.
+
+    The table of MS-ASEMAIL_R80: Read, Flag and Categories alone where nothing else of the message changed. The state
+    of reply is such another property, in the versions that have it.
+    """
+    news, known = replace(item, changed=_without_own(item.changed, step.own)), Revision(step.known)
+    if not only_state_changed(news, known) or (news.changed.verb > known and version >= V14_0):
+        return None
+    properties = dump(state_properties(news, known), version)
+    return Outcome.SILENT if properties.content is None else properties  # MS-ASEMAIL_R81
 
 
-UNRENDERABLE: Final = _Unrenderable()
-
-
-async def _render(
-    ctx: Context, folder: Folder, step: Step, item: Item, options: ItemOptions, budget: Budget
-) -> ServerAdd | Change | _Unrenderable | None:
-    name = server_id(folder.id, item.id)
-    if step.kind is Kind.CHANGE:
-        news = replace(item, changed=_without_own(item.changed, step.own))
-        if only_state_changed(news, Revision(step.known)):
-            properties = dump(state_properties(news, Revision(step.known)), ctx.version)
-            if properties.content is None:
-                return None  # MS-ASEMAIL_R81; or the version has no word for what changed
-            budget.octets -= ITEM_OVERHEAD
-            return Change(server_id=name, application_data=properties)
+async def rendered_item(
+    ctx: Context, folder: Folder, item: Item, options: ItemOptions, budget: Budget | None = None
+) -> Element | None:
+    """ApplicationData of an item; None where it cannot be rendered, which is recorded with the device."""
     try:
         plan = body_plan(item, options)
-        content = await application_data(ctx, folder, item, options, plan=plan)
+        if budget is not None:
+            budget.octets -= plan.weight
+        return await application_data(ctx, folder, item, options, plan=plan)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 — one message that nobody can read must not block a folder
         await _record(ctx, folder, item, error)
-        return UNRENDERABLE
-    budget.octets -= plan.weight + ITEM_OVERHEAD
-    if step.kind is Kind.ADD:
-        return ServerAdd(server_id=name, application_data=content)
-    return Change(server_id=name, application_data=content)
+        return None
 
 
 def _without_own(changed: Changed, own: Sequence[Revision]) -> Changed:
     """The item as if the client's own writes had changed nothing."""
     if not own:
         return changed
-    never = Revision(0)
     return Changed(
-        content=never if changed.content in own else changed.content,
-        read=never if changed.read in own else changed.read,
-        flag=never if changed.flag in own else changed.flag,
-        categories=never if changed.categories in own else changed.categories,
+        content=NEVER if changed.content in own else changed.content,
+        read=NEVER if changed.read in own else changed.read,
+        flag=NEVER if changed.flag in own else changed.flag,
+        categories=NEVER if changed.categories in own else changed.categories,
+        verb=changed.verb,
     )
 
 

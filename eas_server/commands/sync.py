@@ -11,7 +11,9 @@ from eas_server.commands.server_changes import Budget
 from eas_server.commands.sync_collection import sync_collection
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.model.ids import INITIAL_KEY, ROOT, CollectionId
+from eas_server.sync.hierarchy import is_recipient_cache
 from protocol.commands.sync import (
+    Add,
     Collection,
     CollectionResponse,
     Collections,
@@ -38,9 +40,12 @@ async def handle(request: Request, ctx: Context) -> Response | Reply | None:
     """Answer with what there is; with Wait or HeartbeatInterval wait for it where there is nothing."""
     try:
         full = _complete(request, ctx)
-        seconds = _interval(full)
+        seconds = _interval(full, ctx)
         collections = _checked(full, ctx)
+        await _check_read_only(collections, ctx)
     except _Refused as refused:
+        if request.partial is None and refused.status != Status.INVALID_INTERVAL:
+            ctx.ports.last_syncs.drop(ctx.account.user, ctx.device.id)  # MS-ASCMD_R674
         return Response(status=refused.status, limit=refused.limit)
     _remember(full, ctx)
     answers = await _answers(full, collections, seconds, ctx)
@@ -89,31 +94,32 @@ def _remember(request: Request, ctx: Context) -> None:
     )
 
 
-def _interval(request: Request) -> int | None:
+def _interval(request: Request, ctx: Context) -> int | None:
     """How long to wait, in seconds. Refuses with 4 for both forms at once, with 14 and a Limit out of range."""
     if request.wait is not None and request.heartbeat_interval is not None:
         raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R3162
     if request.wait is not None:
-        allowed = min(max(request.wait, MIN_WAIT), MAX_WAIT)
-        if allowed != request.wait:
-            raise _Refused(Status.INVALID_INTERVAL, allowed)
-        return request.wait * SECONDS_OF_MINUTE
-    return request.heartbeat_interval
+        return SECONDS_OF_MINUTE * _within(request.wait, MIN_WAIT, MAX_WAIT)
+    if request.heartbeat_interval is not None:
+        return _within(request.heartbeat_interval, ctx.settings.sync.min_heartbeat, ctx.settings.sync.max_heartbeat)
+    return None
+
+
+def _within(asked: int, least: int, most: int) -> int:
+    allowed = min(max(asked, least), most)
+    if allowed != asked:
+        raise _Refused(Status.INVALID_INTERVAL, allowed)
+    return asked
 
 
 def _checked(request: Request, ctx: Context) -> Sequence[Collection]:
     """The collections, within the limits."""
     limits = ctx.settings.sync
-    if request.heartbeat_interval is not None:
-        allowed = min(max(request.heartbeat_interval, limits.min_heartbeat), limits.max_heartbeat)
-        if allowed != request.heartbeat_interval:
-            raise _Refused(Status.INVALID_INTERVAL, allowed)
     collections = request.collections.collections if request.collections else ()
     if len(collections) > limits.max_collections:
         raise _Refused(Status.TOO_MANY_COLLECTIONS, limits.max_collections)
-    if len({collection.collection_id for collection in collections}) < len(collections):
-        raise _Refused(Status.PROTOCOL_ERROR)
-    if not collections:
+    names = {collection.collection_id for collection in collections}
+    if not names or len(names) < len(collections):
         raise _Refused(Status.PROTOCOL_ERROR)
     if sum(len(c.commands.commands) for c in collections if c.commands) > limits.max_commands:
         raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R5659
@@ -121,6 +127,17 @@ def _checked(request: Request, ctx: Context) -> Sequence[Collection]:
         if collection.sync_key == INITIAL_KEY and collection.get_changes:
             raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R3128, R5838
     return collections
+
+
+async def _check_read_only(collections: Sequence[Collection], ctx: Context) -> None:
+    """Nothing can be added to the recipient information cache: the whole request fails (MS-ASCMD_R756)."""
+    adding = {
+        c.collection_id for c in collections if c.commands and any(isinstance(a, Add) for a in c.commands.commands)
+    }
+    if adding:
+        folders = await ctx.ports.folders.folders(ctx.account.user)
+        if any(folder.id in adding and is_recipient_cache(folder) for folder in folders):
+            raise _Refused(Status.PROTOCOL_ERROR)
 
 
 async def _answers(
@@ -131,11 +148,10 @@ async def _answers(
     watched = [CollectionId(collection.collection_id) for collection in collections]
     with waiting(ctx, [*watched, ROOT]) as waiter:
         answers = await _round(request, collections, ctx)
-        deadline = asyncio.get_running_loop().time() + seconds
         # The commands of the client are done: what is asked again while waiting is only what changed.
         bare = [replace(collection, commands=None) for collection in collections]
         while not answers:
-            woken = await waiter.wait(deadline - asyncio.get_running_loop().time())
+            woken = await waiter.wait(seconds)
             if woken.reason is not Reason.CHANGED:
                 break
             suspects = bare if ROOT in woken.collections else [c for c in bare if c.collection_id in woken.collections]

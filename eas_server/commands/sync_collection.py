@@ -14,11 +14,10 @@ from eas_server.commands.server_changes import Budget, Sent, render_steps
 from eas_server.commands.sync_options import choose, limit_of, pack
 from eas_server.errors import CommandError, NoSuchFolder, StaleSyncKey, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
-from eas_server.model.mail import Folder, FolderType, ItemClass
+from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.view import CollectionState, View
 from eas_server.sync.window import is_current, start
 from protocol.commands.sync import (
-    Add,
     Collection,
     CollectionResponse,
     Conflict,
@@ -109,12 +108,10 @@ async def _go_on(
         deleted_items=deleted_items_of(folders, folder),
     )
     commands = asked.commands.commands if asked.commands else ()
-    if folder.type is FolderType.RECIPIENT_INFORMATION_CACHE and any(isinstance(c, Add) for c in commands):
-        raise CommandError(Status.PROTOCOL_ERROR, "the recipient information cache is read-only")  # MS-ASCMD_R756
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
     limit = limit_of(options, folder.item_class, ctx.now)
     sent = await _window(ctx, asked, folder, carried.view, terms.options, limit, budget)
-    if not commands and not sent.commands:
+    if not commands and not sent.commands and not sent.more:
         amended = replace(state, view=sent.view, options=remembered)
         if amended != state:
             await ctx.ports.state.amend(ctx.account.user, ctx.device.id, folder.id, amended)
@@ -152,9 +149,14 @@ async def _window(
     limit: int,
     budget: Budget,
 ) -> Sent:
-    """What the server has for the client, within the window and the budget."""
+    """What the server has for the client, within the window and the budget.
+
+    Where other collections have used up the budget, this one waits for the next request (MS-ASCMD_R4782); whether it
+    has to is only looked up where it is answered all the same, because the client did something.
+    """
     size = min(_window_size(ctx, asked), budget.items)
-    if asked.get_changes is False or size <= 0 or folder.item_class is not ItemClass.EMAIL:
+    idle = asked.commands is None or not asked.commands.commands
+    if asked.get_changes is False or folder.item_class is not ItemClass.EMAIL or (size <= 0 and idle):
         return Sent(view=view)
     user = ctx.account.user
     tokens = await ctx.ports.mail.tokens(user, [folder.id])
@@ -162,7 +164,7 @@ async def _window(
         raise NoSuchFolder(folder.id)
     if is_current(view, tokens[folder.id], limit):
         return Sent(view=view)
-    plan = await look_ahead(ctx.ports.mail, user, folder.id, view, cutoff=limit, wanted=size + 1)
+    plan = await look_ahead(ctx.ports.mail, user, folder.id, view, cutoff=limit, wanted=max(size, 0) + 1)
     return await render_steps(ctx, folder, plan, size, options, budget)
 
 

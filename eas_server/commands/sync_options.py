@@ -40,10 +40,15 @@ def choose(given: Sequence[Options], item_class: ItemClass, remembered: bytes) -
     if not by_class.keys() <= allowed:
         raise CommandError(Status.PROTOCOL_ERROR, "Options for another class")  # MS-ASCMD_R935
     chosen = by_class.get(item_class.value, Options())
-    filters = _FILTERS.get(item_class)
-    if filters is not None and chosen.filter_type is not None and chosen.filter_type not in filters:
+    if not has_filter(item_class, chosen):
         raise CommandError(Status.PROTOCOL_ERROR, f"FilterType {chosen.filter_type}")  # MS-ASCMD_R3080
     return chosen
+
+
+def has_filter(item_class: ItemClass, options: Options) -> bool:
+    """Whether the class has the filter that is asked for; classes without filters ignore it."""
+    filters = _FILTERS.get(item_class)
+    return filters is None or options.filter_type is None or options.filter_type in filters
 
 
 def limit_of(options: Options, item_class: ItemClass, now: datetime) -> int:

@@ -3,11 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 from eas_server.interfaces import Changes
 from eas_server.model.ids import ItemId, Revision, Token
 from eas_server.model.mail import Entry
 from eas_server.model.view import NO_LIMIT, Position, View
+
+NEVER: Final = Revision(0)
+"""Before all revisions."""
 
 
 class Kind(Enum):
@@ -51,16 +55,13 @@ class Plan:
         """Whether something remains once the first `sent` steps are sent (MoreAvailable)."""
         return sent < len(self.steps) or not self.exhausted
 
-    def without(self, items: Collection[ItemId]) -> "Plan":
-        """The plan without the steps of these items: they are gone by now, or cannot be told."""
-        if not items:
-            return self
-        return replace(self, steps=tuple(step for step in self.steps if step.id not in items))
+    def after(self, done: int, left_out: Collection[ItemId] = ()) -> View:
+        """What the client holds once the first `done` steps are sent, but for those of the items `left_out`.
 
-    def after(self, sent: int) -> View:
-        """What the client holds once the first `sent` steps are sent."""
-        done, rest = self.steps[:sent], self.steps[sent:]
-        view = replace(self._absorb(done), low=self._low_after(done, rest))
+        Those are passed all the same: they are gone by now, or cannot be told, and come again when they change.
+        """
+        past, rest = self.steps[:done], self.steps[done:]
+        view = replace(self._absorb(past, left_out), low=self._low_after(past, rest))
         if not any(step.kind is Kind.SOFT_DELETE for step in rest):
             view = replace(view, floor=self.cutoff)
         if all(step.backlog for step in rest):
@@ -77,14 +78,15 @@ class Plan:
         sent = [step for step in done if step.backlog]
         return min(low, _position(sent[-1])) if sent else low
 
-    def _absorb(self, done: Sequence[Step]) -> View:
+    def _absorb(self, past: Sequence[Step], left_out: Collection[ItemId]) -> View:
         view = self.view
+        passed = {step.id for step in past}
         revisions = dict(view.revisions)
-        own = dict(view.own)
+        own = {item: written for item, written in view.own.items() if item not in passed}
+        done = [step for step in past if step.id not in left_out]
         gone = [step.id for step in done if step.entry is None]
         added = [step.id for step in done if step.kind is Kind.ADD]
         for step in done:
-            own.pop(step.id, None)
             if step.entry is None:
                 revisions.pop(step.id, None)
             else:
@@ -185,7 +187,7 @@ def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
         return None  # the filter hides it; if the client holds it, it is among the expired
     if not held:
         # Below `low` it is part of the backlog, which has yet to come.
-        above = Position(entry.received, entry.id) > view.low
+        above = Position(entry.received, entry.id) >= view.low
         return Step(kind=Kind.ADD, id=entry.id, entry=entry) if above else None
     known = view.revisions.get(entry.id)
     own = view.own.get(entry.id, ())
@@ -201,15 +203,26 @@ def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
 
 
 def absorb_write(view: View, item: ItemId, *, before: Revision, after: Revision) -> View:
-    """The client changed an item that it holds, from revision `before` to `after`: no echo of that.
+    """The client changed an item, from revision `before` to `after`: no echo of that. One that it does not hold (a
+    search gave it the id) stays unknown to it.
 
     Where the client had not been sent `before` yet, its changes are still to come, without what it wrote itself.
     """
+    if item not in view.held:
+        return view
     known = view.revisions.get(item)
     current = before <= view.token if known is None else known == before
     if current and item not in view.own:
         return replace(view, revisions={**view.revisions, item: after})
     return replace(view, own={**view.own, item: (*view.own.get(item, ()), after)})
+
+
+def absorb_conflict(view: View, item: ItemId) -> View:
+    """The client changed an item in vain: what it has of it is worth nothing, and the whole item has to come."""
+    if item not in view.held:
+        return view
+    own = {other: revisions for other, revisions in view.own.items() if other != item}
+    return replace(view, revisions={**view.revisions, item: NEVER}, own=own)
 
 
 def absorb_add(view: View, entry: Entry) -> View:
