@@ -21,12 +21,14 @@ gives the form of the value; `X | None` with default None means that the element
 | `Empty`, alone or in a union | the empty element: EMPTY differs from absent (None) |
 
 Reading skips elements that the declaration does not know (a newer client must not fail) and raises MalformedXml with
-the path for missing, repeated or ill-formed ones. Writing leaves out what the protocol version does not have: by the
-code pages, unless `since` or `until` say what the documents of the command or class say otherwise.
+the path for missing, repeated or ill-formed ones, and for text that is not UTF-8. Writing leaves out what the protocol
+version does not have: by the code pages, unless `since` or `until` say what the documents of the command or class say
+otherwise.
 """
 
 import base64
 import binascii
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -67,6 +69,8 @@ OPAQUE: Final = Form.OPAQUE
 _MISSING: Final = object()
 _INT_DIGITS: Final = 20
 """More digits than any number of the protocol has: int() must not be given megabytes of them."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What the reader of WBXML makes of octets that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,6 +455,8 @@ def _text_load(declared: _Declared) -> Load:
         text = _text(e)
         if limit is not None and len(text) > limit:
             raise _Bad(f"longer than {limit} characters")
+        if not text.isascii() and _SURROGATE.search(text):
+            raise _Bad("octets that are not UTF-8")  # no store, no directory and no digest could take them
         return text
 
     return read

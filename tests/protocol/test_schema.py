@@ -216,3 +216,15 @@ def test_content_passes_as_it_is() -> None:
 
 def test_a_class_knows_its_tag() -> None:
     assert str(tag_of(Body)) == "AirSyncBase:Body"
+
+
+def test_text_that_is_not_utf8_is_malformed() -> None:
+    """The reader of WBXML keeps such octets as surrogates, which nothing behind it could write anywhere."""
+    root = Element(tag("ResolveRecipients:ResolveRecipients"), [Element(tag("ResolveRecipients:To"), "b\udcffb")])
+    with pytest.raises(MalformedXml, match=r"/ResolveRecipients/To: octets that are not UTF-8"):
+        load(Request, root)
+    root.content = [Element(tag("ResolveRecipients:To"), Opaque(b"b\xffb"))]
+    with pytest.raises(MalformedXml, match=r"not UTF-8"):
+        load(Request, root)
+    root.content = [Element(tag("ResolveRecipients:To"), "Zoë 😀")]
+    assert load(Request, root).to == ("Zoë 😀",)
