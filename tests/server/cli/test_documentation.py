@@ -14,7 +14,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglo
 DECISIONS = ROOT / "docs" / "decisions"
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
-CALL = re.compile(r"eas-server((?: [a-z][a-z-]*)*)((?: [^`|\n&#]*)?)")
+CALL = re.compile(r"eas-server((?: [a-z][a-z-]*)*)([^`|\n&#]*)")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
