@@ -114,6 +114,7 @@ class Server:
             config = load(self._path)
             if config.tls is not None and self._context is not None:
                 reload_certificate(self._context, config.tls)
+            _set_up_logging(config)
         except (ConfigError, OSError) as error:
             # the reason is the administrator's to mend: a traceback would hide it
             log.error("the configuration was not reloaded, the old one stays: %s", error)  # noqa: TRY400
@@ -124,7 +125,6 @@ class Server:
         self._config = config
         self._live.web = config.web
         self._sign_in.forget()
-        _set_up_logging(config)
         log.info("the configuration was reloaded")
 
 

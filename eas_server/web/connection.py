@@ -1,10 +1,12 @@
 """A connection of a client: uvicorn's, with limits on the headers and a way to break it."""
 
 import asyncio
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from starlette.types import Scope
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from eas_server.web.settings import Timing
 from eas_server.web.transport import ABORT
@@ -17,10 +19,21 @@ class Connection(HttpToolsProtocol):
     """Closes a connection whose headers do not come in time or without end: uvicorn itself would wait for ever."""
 
     header_seconds = Timing().header_seconds
-    _in_headers = True
-    _header_octets = 0
-    """Octets of headers that were not complete with the read that they came in."""
-    _header_timer: asyncio.TimerHandle | None = None
+    # in slots: a few attributes more would cost each waiting request a dictionary of its own
+    __slots__ = ("_header_octets", "_header_timer", "_in_headers")
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._in_headers = True
+        self._header_octets = 0
+        """Octets of headers that were not complete with the read that they came in."""
+        self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
@@ -77,4 +90,4 @@ class Connection(HttpToolsProtocol):
 
 def connection_class(timing: Timing) -> type[Connection]:
     """The class that listeners make connections of."""
-    return type("Connection", (Connection,), {"header_seconds": timing.header_seconds})
+    return type("Connection", (Connection,), {"__slots__": (), "header_seconds": timing.header_seconds})
