@@ -149,7 +149,15 @@ def _ago(*, days: int = 0, hours: int = 0, minutes: int = 0) -> timedelta:
 
 
 def _letters(keys: LabKeys, now: datetime) -> list[_Letter]:
-    everyday = [
+    letters = [*_older(), *_newer()]
+    for sender, receiver in ((BOB, ALICE), (ALICE, BOB), (ALICE, CAROL)):
+        letters += _protected(keys, now, sender, receiver)
+    letters += (letter for person in PEOPLE if (letter := _own_key(keys, person)) is not None)
+    return letters
+
+
+def _older() -> list[_Letter]:
+    return [
         _Letter(
             name="welcome",
             sender=None,
@@ -188,6 +196,11 @@ def _letters(keys: LabKeys, now: datetime) -> list[_Letter]:
             entity=_plain("With pleasure. I shall be there.\n\nAlice\n"),
             answers="lunch",
         ),
+    ]
+
+
+def _newer() -> list[_Letter]:
+    return [
         _Letter(
             name="logo",
             sender=CAROL,
@@ -215,10 +228,6 @@ def _letters(keys: LabKeys, now: datetime) -> list[_Letter]:
             state=ItemState(flag=Flag(status=2, type="Flag for follow up")),
         ),
     ]
-    letters = [*everyday, *_protected(keys, now, BOB, ALICE), *_protected(keys, now, ALICE, BOB)]
-    letters += (letter for letter in _protected(keys, now, ALICE, CAROL))
-    letters += (letter for person in PEOPLE if (letter := _own_key(keys, person)) is not None)
-    return letters
 
 
 def _protected(keys: LabKeys, now: datetime, sender: Person, receiver: Person) -> Iterator[_Letter]:
