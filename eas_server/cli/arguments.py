@@ -2,13 +2,13 @@
 
 import re
 import sys
-import unicodedata
 from pathlib import Path
 from typing import Final
 
 import click
 
 from eas_server.cli.opening import Failed
+from eas_server.cli.terminal import is_one_line, shown
 
 MAX_TEXT: Final = 256
 """Characters of a property; the protocol documents name no limit, and clients cut what is longer."""
@@ -19,8 +19,6 @@ MAX_FILE: Final = 1024 * 1024
 
 _SIZE: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,3})?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_LINE_BREAKING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of characters that no property of a person holds: NUL would even end the text on the wire."""
 
 
 class Address(click.ParamType[str]):
@@ -60,7 +58,7 @@ class Text(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See ParamType."""
         text = value.strip()
-        if any(unicodedata.category(sign) in _LINE_BREAKING for sign in text):
+        if not is_one_line(text):
             self.fail(f"{shown(value)} holds line ends or control characters", param, ctx)
         if len(text) > MAX_TEXT:
             self.fail(f"{len(text)} characters are more than {MAX_TEXT}", param, ctx)
@@ -97,23 +95,6 @@ password_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
-def shown(text: str) -> str:
-    """A text in quotes, with nothing in it that a terminal would act on."""
-    return f'"{printable(text)}"'
-
-
-def printable(text: str) -> str:
-    """A text with nothing in it that a terminal would act on: devices choose what they call themselves."""
-    if text.isprintable():
-        return text
-    return "".join(
-        sign
-        if unicodedata.category(sign)[0] != "C" and unicodedata.category(sign) not in _LINE_BREAKING
-        else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
-    )
-
-
 def read_password(prompt: str, *, from_stdin: bool) -> str:
     """A new password: from standard input (one line end at its end does not count), or asked for twice."""
     if not from_stdin:
@@ -132,7 +113,7 @@ def _checked(password: str) -> str:
         raise Failed("the password is empty")
     if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_OCTETS:
         raise Failed(f"the password is longer than {MAX_PASSWORD_OCTETS} octets")
-    if any(unicodedata.category(sign) in _LINE_BREAKING for sign in password):
+    if not is_one_line(password):
         raise Failed("the password holds line ends or control characters: give one line")
     return password
 

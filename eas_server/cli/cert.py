@@ -15,6 +15,7 @@ from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, u
 from eas_server.cli.lab_authority import CLOCK_SKEW, LabAuthority, lab_authority, new_serial
 from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
 from eas_server.cli.printing import Json, day, exactly, print_json, print_table
+from eas_server.cli.terminal import printable
 from eas_server.model.directory import DirectoryEntry
 from eas_server.pki.certificate import ParsedCertificate, parse
 from eas_server.pki.cms import CmsError
@@ -329,7 +330,7 @@ async def _import(config: "Config", store: "Store", file: Path, certificate: Par
         _tell_unserved(config, entry, certificate)
         placed = True
     if not placed:
-        names = ", ".join(certificate.emails) or "no address"
+        names = printable(", ".join(certificate.emails)) or "no address"
         click.echo(
             f"{file}: {_named(certificate)} names {names}: nobody here. Add the user, or say whose it is: "
             "eas-server cert publish ADDRESS FILE",

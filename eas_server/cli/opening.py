@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from eas_server.cli.terminal import printable
 from eas_server.errors import ConfigError, StoreFull, Unavailable
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 class Failed(click.ClickException):
     """What was asked for was not done; the message says why, and what to do next."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class Misconfigured(Failed):

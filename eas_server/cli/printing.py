@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from eas_server.cli.arguments import printable
+from eas_server.cli.terminal import printable
 
 Json = str | int | bool | None | Sequence["Json"] | dict[str, "Json"]
 

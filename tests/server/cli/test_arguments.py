@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eas_server.cli.arguments import ADDRESS, NO_LIMIT, SIZE, TEXT, USER, printable
+from eas_server.cli.arguments import ADDRESS, NO_LIMIT, SIZE, TEXT, USER
 from eas_server.cli.printing import size
+from eas_server.cli.terminal import printable
 
 
 @given(st.text())

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import load_der_x509_certificate
 
+from eas_server.cli.lab_authority import lab_authority
 from eas_server.model.directory import DirectoryEntry
 from eas_server.pki.certificate import parse
 from eas_server.pki.chain import leads_to_root
 from eas_server.pki.keys import key_to_pem
-from eas_server.pki.lab import KeyBundle, from_pkcs12, to_pem, to_pkcs12
+from eas_server.pki.lab import KeyBundle, Purpose, from_pkcs12, issue_person, to_pem, to_pkcs12
 from eas_server.pki.signed_data import read_signed_data
 from tests.server.cli.conftest import Shell, use_ldap
 from tests.server.pki import FIXTURES, der, key
@@ -249,6 +250,25 @@ def test_what_is_no_certificate_is_said_to_be_none(shell, octets):
         shell.refused("cert", *arguments, "--password-stdin", given="x")
     shell.refused("cert", "publish", BOB, str(FIXTURES / "bob.der"), "--key", "file", "--password-stdin", given="x")
     assert listed(shell) == []
+
+
+def test_addresses_in_a_certificate_cannot_speak_to_the_terminal(with_authority):
+    shell = with_authority
+    lab = lab_authority(shell.folder, datetime.now(UTC))
+    evil = issue_person(
+        lab.authority,
+        name="x",
+        addresses=["\x1b[2J@example.com"],
+        public_key=key("bob").public_key(),
+        purpose=Purpose.BOTH,
+        serial=1,
+        not_before=datetime.now(UTC),
+        not_after=lab.not_after,
+    )
+    (shell.folder / "evil.der").write_bytes(evil)
+    said = shell.refused("cert", "import", "evil.der")
+    assert "\\x1b[2J@example.com" in said
+    assert "\x1b" not in said
 
 
 def test_an_authority_is_no_person(shell):
