@@ -22,7 +22,7 @@ from eas_server.backends.sqlite.readers import Readers
 from eas_server.backends.sqlite.schema import collection_states, devices, hierarchy_states
 from eas_server.backends.sqlite.writer import Unit, Writer
 from eas_server.errors import StaleSyncKey
-from eas_server.interfaces import KEPT_SUCCESSORS
+from eas_server.interfaces import KEPT_SUCCESSORS, DeviceChange
 from eas_server.model.device import Device
 from eas_server.model.ids import INITIAL_KEY, CollectionId, DeviceId, ItemId, Revision, SyncKey, UserId
 from eas_server.model.view import CollectionState, HierarchyState
@@ -104,15 +104,19 @@ class SqliteState:
             )
         return held[0]
 
-    async def save_device(self, device: Device) -> None:
+    async def change_device(self, user: UserId, device: DeviceId, change: DeviceChange) -> Device | None:
         """See the port."""
-        value = codec.dump(device)
 
-        def work(unit: Unit) -> None:
-            _SAVE_DEVICE.run(unit.connection, user=device.user, device=device.id, changed=unit.stamp, value=value)
-            unit.effects.append(partial(self._devices.put, (device.user, device.id), (device,)))
+        def work(unit: Unit) -> Device | None:
+            (stored,) = _read_device(unit.connection, user=user, device=device)
+            changed = change(stored)
+            if changed is None or changed == stored:
+                return stored
+            _SAVE_DEVICE.run(unit.connection, user=user, device=device, changed=unit.stamp, value=codec.dump(changed))
+            unit.effects.append(partial(self._devices.put, (user, device), (changed,)))
+            return changed
 
-        await self._writer.run(work)
+        return await self._writer.run(work)
 
     async def devices(self, user: UserId | None = None) -> Sequence[Device]:
         """See the port."""

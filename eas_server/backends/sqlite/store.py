@@ -1,6 +1,7 @@
 """The embedded store as a whole: opens it, keeps its caches right, and sweeps up behind it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,11 @@ from eas_server.backends.sqlite.state import SqliteState
 from eas_server.backends.sqlite.submission import SqliteQueue, SqliteSubmission
 from eas_server.backends.sqlite.sweep import sweep
 from eas_server.backends.sqlite.writer import Unit, Writer
+from eas_server.errors import StoreFull, StoreUnavailable
 from eas_server.interfaces import ChangeNotifier, Clock
 from eas_server.model.ids import ROOT, CollectionId, Token, UserId
+
+_LOG = logging.getLogger(__name__)
 
 LOOK_AROUND_SECONDS = 0.04
 """How often other processes' writes are looked for: their mail wakes a device within this time."""
@@ -31,6 +35,8 @@ SWEEP_INTERVAL = timedelta(minutes=1)
 """How often what was deleted is swept."""
 MAX_UNINDEXED = 500
 """After so many transactions new messages are indexed even while others are written."""
+RECOVERY_SECONDS = 1.0
+"""How long to leave a store alone that could not be reached."""
 READER_THREADS = 3
 PASSWORD_THREADS = 2
 REMEMBERED = timedelta(minutes=5)
@@ -82,11 +88,15 @@ class Store:
         """Look for other processes' writes, index and sweep, until cancelled: a task of the server's lifespan."""
         swept = self._clock.now() - SWEEP_INTERVAL
         while True:
-            await self.look_around()
-            await self._index_when_idle()
-            if self._clock.now() - swept >= SWEEP_INTERVAL:
-                swept = self._clock.now()
-                await self.sweep()
+            try:
+                await self.look_around()
+                await self._index_when_idle()
+                if self._clock.now() - swept >= SWEEP_INTERVAL:
+                    swept = self._clock.now()
+                    await self.sweep()
+            except (StoreUnavailable, StoreFull) as error:  # it may pass, and requests tell their clients themselves
+                _LOG.warning("the store is not well: %s", error)
+                await asyncio.sleep(RECOVERY_SECONDS)
             await asyncio.sleep(LOOK_AROUND_SECONDS)
 
     async def _index_when_idle(self) -> None:

@@ -69,6 +69,12 @@ class _Job:
     error: BaseException | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Outside:
+    future: "asyncio.Future[Any]"
+    work: Callable[[sqlite3.Connection], Any]
+
+
 class _BatchLost(Exception):
     """The transaction of the whole batch is gone."""
 
@@ -85,7 +91,7 @@ class Writer:
         self._committed = committed
         self._foreign = foreign
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[_Job | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | _Outside | None] = SimpleQueue()
         self._closed = False
         self._known = -1
         self._version = -1
@@ -113,16 +119,7 @@ class Writer:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-
-        def job(connection: sqlite3.Connection) -> None:
-            try:
-                result = work(connection)
-            except BaseException as error:  # noqa: BLE001  # it belongs to who waits for the result
-                answer(self._loop, future, None, translated(error))
-            else:
-                answer(self._loop, future, result, None)
-
-        self._jobs.put(job)
+        self._jobs.put(_Outside(future, work))
         return await future
 
     async def look_around(self) -> None:
@@ -170,31 +167,41 @@ class Writer:
                     connection = connect(self._path)
             except sqlite3.Error as error:
                 self._settle([_failed(job, error) for job in batch])
+                if outside is not None:
+                    answer(self._loop, outside.future, None, translated(error))
             else:
                 self._carry_out(connection, batch)
-                for job in outside:
-                    job(connection)
+                if outside is not None:
+                    self._step_outside(connection, outside)
             if stop:
                 break
         if connection is not None:
             connection.close()
 
-    def _gather(self) -> tuple[list[_Job], list[Callable[[sqlite3.Connection], None]], bool]:
+    def _step_outside(self, connection: sqlite3.Connection, job: _Outside) -> None:
+        try:
+            result = job.work(connection)
+        except BaseException as error:  # noqa: BLE001  # it belongs to who waits for the result
+            answer(self._loop, job.future, None, translated(error))
+        else:
+            answer(self._loop, job.future, result, None)
+
+    def _gather(self) -> tuple[list[_Job], _Outside | None, bool]:
         batch: list[_Job] = []
         job = self._jobs.get()
         while True:
             if job is None:
-                return batch, [], True
-            if not isinstance(job, _Job):
-                return batch, [job], False
+                return batch, None, True
+            if isinstance(job, _Outside):
+                return batch, job, False
             if not job.future.cancelled():
                 batch.append(job)
             if len(batch) >= MAX_BATCH:
-                return batch, [], False
+                return batch, None, False
             try:
                 job = self._jobs.get_nowait()
             except Empty:
-                return batch, [], False
+                return batch, None, False
 
     def _carry_out(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
         if not batch:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from eas_server.backends.sqlite import Store, open_store
+from eas_server.errors import StoreFull, StoreUnavailable
 from eas_server.model.device import Device, Wipe
 from eas_server.model.directory import DirectoryEntry
 from eas_server.model.ids import ROOT, CollectionId, DeviceId, SyncKey, Token
@@ -63,7 +64,7 @@ async def test_foreign_devices_and_states(store: Store, other: Store) -> None:
     device = Device(user=ALICE, id=PHONE, first_seen=NOW, last_seen=NOW, wipe=Wipe.PENDING)
     assert await store.state.device(ALICE, PHONE) is None
     assert await store.state.collection(ALICE, PHONE, INBOX, None) is None
-    await other.state.save_device(device)
+    await other.state.change_device(device.user, device.id, lambda _: device)
     state = CollectionState(key=SyncKey(""), view=View(token=Token(1)))
     key = await other.state.advance(ALICE, PHONE, INBOX, None, state)
     await store.look_around()
@@ -96,3 +97,25 @@ async def test_new_mail_is_indexed_while_nobody_writes(store: Store) -> None:
     watching.cancel()
     hits = await store.mail.search(ALICE, SearchQuery(words="need"))
     assert [hit.id for hit in hits] == [entry.id]
+
+
+async def test_watching_outlives_a_store_that_is_not_well(
+    store: Store, other: Store, notifier: ChangeNotifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eas_server.backends.sqlite.store.RECOVERY_SECONDS", 0.0)
+    failures = [StoreUnavailable("locked"), StoreFull("full")]
+    look_around = store.look_around
+
+    async def failing() -> None:
+        if failures:
+            raise failures.pop()
+        await look_around()
+
+    monkeypatch.setattr(store, "look_around", failing)
+    watching = asyncio.create_task(store.watch())
+    with notifier.subscribe(ALICE, [INBOX]) as subscription:
+        await other.mail.add(ALICE, INBOX, message("news"))
+        async with asyncio.timeout(LIMIT):
+            await subscription.wait()
+    watching.cancel()
+    assert failures == []

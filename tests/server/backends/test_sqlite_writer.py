@@ -168,3 +168,12 @@ async def test_parallel_writers(writer: Writer, path: Path) -> None:
     assert all(found == sorted(found) for found in stamps)
     assert len({stamp for found in stamps for stamp in found}) == 200
     assert len(names(path)) == 200
+
+
+async def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "nowhere" / "store.db", lambda _: None, lambda _: None)
+    with pytest.raises(StoreUnavailable):
+        await writer.run(put("a"))
+    with pytest.raises(StoreUnavailable):
+        await writer.look_around()
+    await writer.close()
