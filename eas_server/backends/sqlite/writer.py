@@ -111,8 +111,11 @@ class Writer:
 
     def post(self, work: Callable[[Unit], object]) -> None:
         """Carry out a transaction that nobody waits for; what becomes of it is not told."""
-        if not self._closed:
-            self._jobs.put(_Job(self._loop.create_future(), work))
+        if self._closed:
+            return
+        future: asyncio.Future[object] = self._loop.create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._jobs.put(_Job(future, work))
 
     async def outside(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the writer's connection between transactions."""
