@@ -3,6 +3,7 @@
 `@pytest.mark.integration("slapd", …)` names programs of the system: without them the test is skipped and says so, or
 fails where EAS_REQUIRE_INTEGRATION is set, as the build machine does. There no test of this mark may be skipped at all.
 `@pytest.mark.requirement("MS-ASCMD_R843", …)` names requirements of the protocol documents that the test checks.
+Hypothesis tries the same examples each time, however busy the machine is; HYPOTHESIS_PROFILE=explore tries others.
 """
 
 import os
@@ -10,6 +11,11 @@ import shutil
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 REQUIRED = bool(os.environ.get("EAS_REQUIRE_INTEGRATION"))
 _PROGRAMS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"))

@@ -162,6 +162,7 @@ async def _either(event: Coroutine[None, None, bool], server: "asyncio.Task[None
 @contextlib.asynccontextmanager
 async def _root_page(ready: "Demo") -> AsyncIterator[str | None]:
     """Serve the root certificate beside the server, where a client needs it; gives its URL."""
+    from eas_server.lab.folder import bracketed
     from eas_server.lab.root_page import PATH, bind_root_page
 
     if not ready.place.tls:
@@ -169,9 +170,8 @@ async def _root_page(ready: "Demo") -> AsyncIterator[str | None]:
         return
     listeners, port = bind_root_page(ready.keys.root.certificate, ready.place, asyncio.Event())
     serving = asyncio.create_task(listeners.serve())
-    host = f"[{ready.place.reachable}]" if ":" in ready.place.reachable else ready.place.reachable
     try:
-        yield f"http://{host}:{port}{PATH}"
+        yield f"http://{bracketed(ready.place.reachable)}:{port}{PATH}"
     finally:
         listeners.stop()
         await serving

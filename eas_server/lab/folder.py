@@ -68,10 +68,14 @@ class Place:
         return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 — of the Internet Protocol
 
     @property
+    def authority(self) -> str:
+        """Address and port as others write them."""
+        return f"{bracketed(self.reachable)}:{self.port}"
+
+    @property
     def url(self) -> str:
         """The server's URL for others."""
-        host = f"[{self.reachable}]" if ":" in self.reachable else self.reachable
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,11 @@ class Demo:
     def config(self) -> Path:
         """The configuration file."""
         return self.folder / CONFIG
+
+
+def bracketed(address: str) -> str:
+    """An address as it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
 
 
 def own_address() -> str:

@@ -17,7 +17,7 @@ def instructions(demo: Demo, root_url: str | None) -> str:
         ("E-mail, user", names),
         ("Password", demo.password),
         ("Domain", "(leave empty)"),
-        ("Server", f"{demo.place.reachable}:{demo.place.port}"),
+        ("Server", demo.place.authority),
         ("SSL/TLS", "on" if demo.place.tls else "off"),
     ]
     lines = ["What to type into a phone or another client:", ""]

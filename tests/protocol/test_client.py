@@ -167,6 +167,7 @@ def test_the_need_to_provision_in_both_ways(status):
     answer = device.read(SYNC, 200, [("Content-Type", WBXML)], octets(sync.Response(status=status)))
     assert answer.needs_provisioning
     assert answer.status == status
+    assert answer.describe() == f"HTTP 200, Status {status}"
     assert not device.read(SYNC, 200, [("Content-Type", WBXML)], octets(sync.Response(status=4))).needs_provisioning
 
 
@@ -179,8 +180,10 @@ def test_a_redirection_names_where_to_go():
 
 @pytest.mark.requirement("MS-ASHTTP_R1108")
 def test_an_offer_is_read_from_options():
-    device = client()
-    assert device.options().method == "OPTIONS"
+    device = client(user_agent="Lab/1")
+    request = device.options()
+    assert (request.method, request.target) == ("OPTIONS", "/Microsoft-Server-ActiveSync")
+    assert wire(device.request(PING))[1].user_agent == "Lab/1"
     headers = [("MS-ASProtocolVersions", "2.5,14.1, 16.1,17.0"), ("MS-ASProtocolCommands", "Sync,Ping")]
     offer = device.read_options(200, headers).offer
     assert offer is not None
