@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from eas_server.backends.ldap.settings import LdapSettings
+from eas_server.commands.policy_rules import check_policy
 from eas_server.config_reading import Wrong, read
 from eas_server.errors import ConfigError
 from eas_server.model.ids import UserId
@@ -27,7 +28,6 @@ from eas_server.web.settings import (
     WebLimits,
     WebSettings,
 )
-from protocol.codepages import tag
 
 DEFAULT_POLICY = "default"
 
@@ -258,13 +258,10 @@ def _check_policies(config: Config) -> None:
             other = assigned.setdefault(user.lower(), name)
             if other != name:
                 raise Wrong(f"policies.{name}.users", f'"{user}" is in policies.{other} already')
-        for setting in policy.settings:
-            try:
-                tag(f"Provision:{setting}")
-            except KeyError:
-                raise Wrong(
-                    f"policies.{name}.settings.{setting}", "is no element of EASProvisionDoc ([MS-ASPROV] 2.2.2.28)"
-                ) from None
+        for setting, value in policy.settings.items():
+            problems = check_policy(name, {setting: value})
+            if problems:
+                raise Wrong(f"policies.{name}.settings.{setting}", problems[0].partition(f"{setting} ")[2])
 
 
 def _check_limits(config: Config) -> None:

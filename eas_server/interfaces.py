@@ -5,7 +5,7 @@ repeated below. Each port has an in-memory implementation in `eas_server.backend
 `tests/contract/` that every implementation inherits.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -269,6 +269,10 @@ class Accounts(Protocol):
         ...
 
 
+DeviceChange = Callable[[Device | None], Device | None]
+"""Makes a partnership of what is stored of it."""
+
+
 class StateStore(Protocol):
     """Devices and the state behind their keys. Writes are durable when the method returns."""
 
@@ -276,8 +280,12 @@ class StateStore(Protocol):
         """The partnership."""
         ...
 
-    async def save_device(self, device: Device) -> None:
-        """Create or replace a partnership."""
+    async def change_device(self, user: UserId, device: DeviceId, change: DeviceChange) -> Device | None:
+        """Store what `change` makes of the partnership as it is stored (None: there is none yet); gives what is then
+        stored. One transaction: nobody else's change is lost.
+
+        `change` may be called again, and in another thread; None leaves everything as it is. What it raises is raised.
+        """
         ...
 
     async def devices(self, user: UserId | None = None) -> Sequence[Device]:
@@ -374,6 +382,7 @@ __all__ = [
     "ClientSubmission",
     "Clock",
     "Delivery",
+    "DeviceChange",
     "Directory",
     "FolderStore",
     "Forwarding",

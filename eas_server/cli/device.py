@@ -1,10 +1,9 @@
 """`eas-server device`: the devices that sync, and which of them may."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,10 +16,6 @@ from eas_server.model.ids import DeviceId, ItemId, UserId, server_id
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
     from eas_server.config import Config
-
-SETTLE_SECONDS: Final = 0.25
-"""When a change of access is looked at again: a request under way may have saved the device as it was before."""
-ATTEMPTS: Final = 5
 
 
 @click.group(name="device")
@@ -163,19 +158,14 @@ def remove(config_path: Path, user: str, device: str, yes: bool) -> None:
 
 
 def _setting(user: str, device: str, access: Access) -> "Callable[[Config, Store], Awaitable[None]]":
-    """Work that sets the access, and sees to it that it stays set beside a running server's writes."""
+    """Work that sets the access."""
 
     async def work(config: "Config", store: "Store") -> None:
         del config
-        for _ in range(ATTEMPTS):
-            found = await _device(store, user, device)
-            if found.access is access:
-                return
-            await store.state.save_device(replace(found, access=access))
-            await asyncio.sleep(SETTLE_SECONDS)
-            await store.look_around()
-        if (await _device(store, user, device)).access is not access:
-            raise Failed(f"{device} is being used, and the change was overwritten: try again")
+        found = await _device(store, user, device)
+        await store.state.change_device(
+            found.user, found.id, lambda stored: None if stored is None else replace(stored, access=access)
+        )
 
     return work
 

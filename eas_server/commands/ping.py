@@ -1,7 +1,7 @@
 """Ping, [MS-ASCMD] 2.2.1.13 and 3.1.5.8: wait until something changes in the folders that a client names."""
 
-import dataclasses
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from eas_server.commands.context import Command, Context
@@ -11,6 +11,7 @@ from eas_server.commands.server_changes import has_words
 from eas_server.commands.sync_options import choose, limit_of
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import NoSuchFolder, StaleToken
+from eas_server.model.device import Device
 from eas_server.model.ids import ROOT, CollectionId
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.sync.window import Kind, is_current
@@ -48,9 +49,11 @@ def _folders(request: Request, ctx: Context) -> tuple[tuple[CollectionId, str], 
 async def _remember(ctx: Context, heartbeat: int, folders: tuple[tuple[CollectionId, str], ...]) -> None:
     """The next Ping may leave out what did not change (MS-ASCMD_R3152, R322)."""
     if (ctx.device.ping_heartbeat, ctx.device.ping_folders) != (heartbeat, folders):
-        await ctx.ports.state.save_device(
-            dataclasses.replace(ctx.device, ping_heartbeat=heartbeat, ping_folders=folders)
-        )
+
+        def asked(stored: Device | None) -> Device | None:
+            return None if stored is None else replace(stored, ping_heartbeat=heartbeat, ping_folders=folders)
+
+        await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, asked)
 
 
 async def _watch(ctx: Context, watched: list[CollectionId], seconds: float) -> Response:

@@ -38,15 +38,18 @@ _WIPING = (Wipe.PENDING, Wipe.SENT, Wipe.FAILED)
 
 async def handle(request: Request, ctx: Context, *, draw: Draw) -> Response:
     """Judge the request by its body alone, whatever key its header has, and keep what follows of it."""
-    state = ctx.ports.state
-    stored = await state.device(ctx.account.user, ctx.device.id)
-    # a device that is not kept (Devices.find) can hold no key, so it has no policy
-    policy = assigned_policy(ctx.settings, ctx.account.user) if stored is not None else None
-    device = stored if stored is not None else ctx.device
-    response, changed = answer(request, device, policy, version=ctx.version, now=ctx.now, draw=draw)
-    if stored is not None and changed != stored:
-        await state.save_device(changed)
-    return response
+    responses: list[Response] = []
+
+    def judge(stored: Device | None) -> Device | None:
+        # a device that is not kept (Devices.find) can hold no key, so it has no policy
+        policy = assigned_policy(ctx.settings, ctx.account.user) if stored is not None else None
+        device = stored if stored is not None else ctx.device
+        response, changed = answer(request, device, policy, version=ctx.version, now=ctx.now, draw=draw)
+        responses.append(response)
+        return changed if stored is not None else None
+
+    await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, judge)
+    return responses[-1]
 
 
 def answer(

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, application_data, body_plan
 from eas_server.errors import Unavailable
+from eas_server.model.device import Device
 from eas_server.model.ids import CollectionId, ItemId, Revision, server_id
 from eas_server.model.mail import Changed, Folder, Item
 from eas_server.model.view import View
@@ -187,6 +188,10 @@ async def _record(ctx: Context, folder: Folder, item: Item, error: Exception) ->
     """For `eas-server device show`."""
     _log.exception("request %s: item %s:%s was left out", ctx.request_id, folder.id, item.id)
     line = (folder.id, int(item.id), f"{type(error).__name__}: {error}"[:200])
-    device = await ctx.ports.state.device(ctx.account.user, ctx.device.id)
-    if device is not None and line not in device.skipped:
-        await ctx.ports.state.save_device(replace(device, skipped=(*device.skipped[-99:], line)))
+
+    def noted(stored: Device | None) -> Device | None:
+        if stored is None or line in stored.skipped:
+            return None
+        return replace(stored, skipped=(*stored.skipped[-99:], line))
+
+    await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, noted)

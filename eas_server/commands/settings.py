@@ -6,6 +6,7 @@ from dataclasses import replace
 from eas_server.commands.context import Command, Context
 from eas_server.commands.device_information import taken
 from eas_server.commands.reading import wbxml_reader
+from eas_server.model.device import Device
 from eas_server.model.directory import Account
 from protocol.commands import settings as wire
 from protocol.commands.settings import (
@@ -67,10 +68,12 @@ async def _answer(asked: Property, ctx: Context) -> Answer:
 async def _keep(information: DeviceInformation, ctx: Context) -> Status:
     """Keep what the device tells of itself; what it does not name stays."""
     status, details = taken(information)
-    state = ctx.ports.state
-    device = await state.device(ctx.account.user, ctx.device.id)
-    if device is not None and details.items() - device.details.items():
-        await state.save_device(replace(device, details={**device.details, **details}))
+
+    def known(stored: Device | None) -> Device | None:
+        return None if stored is None else replace(stored, details={**stored.details, **details})
+
+    if details.items() - ctx.device.details.items():
+        await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, known)
     return status
 
 

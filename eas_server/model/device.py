@@ -65,7 +65,5 @@ class Device:
     """The seconds that the last Ping asked for."""
     ping_folders: tuple[tuple[CollectionId, str], ...] = ()
     """The folders of the last Ping, with their Class."""
-    last_sync: bytes = b""
-    """The last Sync request that told its collections, as WBXML: what an empty or Partial one refers to."""
     skipped: tuple[tuple[CollectionId, int, str], ...] = ()
     """Items that could not be rendered: collection, item, reason."""

@@ -243,7 +243,7 @@ class Changed:
     read: Revision
     flag: Revision
     categories: Revision
-    verb: Revision = Revision(0)
+    verb: Revision
     """LastVerbExecuted and its time."""
 
 

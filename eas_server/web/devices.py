@@ -48,12 +48,17 @@ class Devices:
                 return device
             if len(await self._state.devices(account.user)) >= limit:
                 raise CommandError(CommonStatus.MAXIMUM_DEVICES_REACHED, "too many devices")
-        elif (known.type, known.user_agent, known.version) != (type_, agent, spoken) or _is_old(known, now):
-            device = replace(known, last_seen=now, type=type_, user_agent=agent, version=spoken)
-        else:
+        elif (known.type, known.user_agent, known.version) == (type_, agent, spoken) and not _is_old(known, now):
             return known
-        await self._state.save_device(device)
-        return device
+        else:
+            device = known
+
+        def seen(stored: Device | None) -> Device:
+            if stored is None:
+                return device
+            return replace(stored, last_seen=now, type=type_, user_agent=agent, version=spoken)
+
+        return await self._state.change_device(account.user, id_, seen) or device
 
     def was_asked(self, device: Device) -> bool:
         """Whether the device was told to provision before (since the server started)."""

@@ -38,7 +38,7 @@ def decide(request: Request, now: datetime) -> CommonStatus | None:
     """The Status that keeps the request out, or None."""
     if not request.eas_enabled:
         return CommonStatus.USER_DISABLED_FOR_SYNC
-    if request.wipe in (Wipe.PENDING, Wipe.SENT):
+    if request.wipe in (Wipe.PENDING, Wipe.SENT, Wipe.FAILED):
         # before the block: a blocked device can still be wiped, which it learns from Provision alone
         return CommonStatus.REMOTE_WIPE_REQUESTED if request.gated else None
     if request.access is Access.BLOCKED:

@@ -49,16 +49,19 @@ class StateStoreContract:
             policy=policy,
             ping_heartbeat=480,
             ping_folders=((INBOX, "Email"),),
-            last_sync=b"\x03\x01",
             skipped=((INBOX, 4, "broken"),),
         )
-        await store.state.save_device(device)
+        assert await store.state.change_device(ALICE, PHONE, lambda _: None) is None
+        assert await store.state.change_device(ALICE, PHONE, lambda _: device) == device
         assert await store.state.device(ALICE, PHONE) == device
         assert await store.state.device(BOB, PHONE) is None
         changed = replace(device, wipe=Wipe.SENT)
-        await store.state.save_device(changed)
+        stored = await store.state.change_device(
+            ALICE, PHONE, lambda found: None if found is None else replace(found, wipe=Wipe.SENT)
+        )
+        assert stored == changed
         other = replace(device, user=BOB)
-        await store.state.save_device(other)
+        await store.state.change_device(BOB, PHONE, lambda _: other)
         assert await store.state.device(ALICE, PHONE) == changed
         assert list(await store.state.devices(ALICE)) == [changed]
         assert list(await store.state.devices()) == [changed, other]

@@ -167,7 +167,7 @@ LISTENER = '[[listeners]]\naddress = "127.0.0.1"\n'
         ("[limits.http]\nbody_grace = 'x'", "limits.http.body_grace: must be a number"),
         ("[limits.sync]\nmin_heartbeat = 5000", "limits.sync.min_heartbeat: must not be more than max_heartbeat"),
         ("[limits.sync]\ndefault_window_size = 600", "must be between 1 and max_window_size"),
-        ("[policies.a]\nsettings = {DevicePasswordEnable = true}", "DevicePasswordEnable: is no element"),
+        ("[policies.a]\nsettings = {DevicePasswordEnable = true}", "DevicePasswordEnable: is no setting"),
         ("[policies.a]\nsettings = {MaxInactivityTimeDeviceLock = 1.5}", "must be true or false or a whole number or"),
         ("[policies.a]\nusers = ['x']\n[policies.b]\nusers = ['X']", 'policies.b.users: "X" is in policies.a already'),
         ("[policies]\na = 1", "policies.a: must be a table"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from eas_server import interfaces
 from eas_server.errors import StaleSyncKey
-from eas_server.interfaces import KEPT_SUCCESSORS
+from eas_server.interfaces import KEPT_SUCCESSORS, DeviceChange
 from eas_server.model.device import Device
 from eas_server.model.ids import INITIAL_KEY, CollectionId, DeviceId, ItemId, Revision, SyncKey, UserId
 from eas_server.model.view import CollectionState, HierarchyState
@@ -36,9 +36,14 @@ class MemoryState:
         """See the port."""
         return self._devices.get((user, device))
 
-    async def save_device(self, device: Device) -> None:
+    async def change_device(self, user: UserId, device: DeviceId, change: DeviceChange) -> Device | None:
         """See the port."""
-        self._devices[device.user, device.id] = device
+        stored = self._devices.get((user, device))
+        changed = change(stored)
+        if changed is None:
+            return stored
+        self._devices[user, device] = changed
+        return changed
 
     async def devices(self, user: UserId | None = None) -> Sequence[Device]:
         """See the port."""

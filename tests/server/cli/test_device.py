@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 
 from eas_server.backends.sqlite import open_store
-from eas_server.cli import device as module
 from eas_server.model.device import Access, Device, PolicyState
 from eas_server.model.ids import CollectionId, DeviceId, UserId
 from tests.server.cli.conftest import CHEAP, Shell
@@ -30,14 +29,9 @@ DEVICE = Device(
 )
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
-
-
 @pytest.fixture
 def shell(shell: Shell) -> Shell:
-    shell.in_store(lambda store: store.state.save_device(DEVICE))
+    shell.in_store(lambda store: store.state.change_device(DEVICE.user, DEVICE.id, lambda _: DEVICE))
     return shell
 
 
@@ -73,7 +67,9 @@ def test_a_device_is_shown_with_what_it_was_not_given(shell):
     ],
 )
 def test_how_far_a_device_is_with_its_policy(shell, policy, said):
-    shell.in_store(lambda store: store.state.save_device(replace(DEVICE, policy=policy)))
+    shell.in_store(
+        lambda store: store.state.change_device(DEVICE.user, DEVICE.id, lambda _: replace(DEVICE, policy=policy))
+    )
     assert json.loads(shell("device", "show", ALICE, PHONE, "--json"))["policy"] == said
 
 
@@ -88,23 +84,15 @@ def test_block_and_allow(shell):
     assert json.loads(shell("device", "show", ALICE, PHONE, "--json"))["details"] == DEVICE.details
 
 
-async def test_a_block_outlasts_a_request_that_saves_the_device_as_it_was(shell, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.2)
+async def test_a_block_outlasts_requests_of_the_device(shell):
     async with open_store(shell.store, hash_cost=CHEAP) as running:
-        blocking = asyncio.create_task(asyncio.to_thread(shell, "device", "block", ALICE, PHONE))
-        while True:
-            await running.look_around()
-            found = await running.state.device(DEVICE.user, DEVICE.id)
-            assert found is not None
-            if found.access is Access.BLOCKED:
-                break
-            await asyncio.sleep(0.005)
-        await running.state.save_device(DEVICE)
-        await blocking
-        await running.look_around()
-        found = await running.state.device(DEVICE.user, DEVICE.id)
-        assert found is not None
-        assert found.access is Access.BLOCKED
+        assert await running.state.device(DEVICE.user, DEVICE.id) is not None  # remembered as it was
+        await asyncio.to_thread(shell, "device", "block", ALICE, PHONE)
+        changed = await running.state.change_device(
+            DEVICE.user, DEVICE.id, lambda found: None if found is None else replace(found, version="16.1")
+        )
+        assert changed is not None
+        assert (changed.access, changed.version) == (Access.BLOCKED, "16.1")
 
 
 def test_a_device_is_forgotten_after_a_question(shell):

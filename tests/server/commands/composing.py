@@ -107,7 +107,7 @@ class OneFolder:
         self.items[number] = Item(
             id=number,
             revision=one,
-            changed=Changed(content=one, read=one, flag=one, categories=one),
+            changed=Changed(content=one, read=one, flag=one, categories=one, verb=one),
             received=NOW,
             index=index,
             state=ItemState(),

@@ -120,16 +120,18 @@ class Bench:
 
     async def device(self) -> Device:
         """The partnership as it is stored; made on first use."""
-        found: Device | None = await self.state.device(self.account.user, self.device_id)
-        if found is None:
-            found = Device(user=self.account.user, id=self.device_id, first_seen=self.now, last_seen=self.now)
-            await self.state.save_device(found)
+        made = Device(user=self.account.user, id=self.device_id, first_seen=self.now, last_seen=self.now)
+        found: Device = await self.state.change_device(
+            self.account.user, self.device_id, lambda stored: made if stored is None else None
+        )
         return found
 
     async def change_device(self, **changes: Any) -> Device:
         """Set fields of the partnership."""
-        changed = replace(await self.device(), **changes)
-        await self.state.save_device(changed)
+        await self.device()
+        changed: Device = await self.state.change_device(
+            self.account.user, self.device_id, lambda stored: replace(stored, **changes)
+        )
         return changed
 
     async def context(self, command: str, **parameters: Any) -> Context:

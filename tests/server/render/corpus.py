@@ -41,7 +41,7 @@ def item(octets: bytes, *, state: ItemState | None = None, changed: Changed | No
     return Item(
         id=ItemId(7),
         revision=first,
-        changed=changed or Changed(content=first, read=first, flag=first, categories=first),
+        changed=changed or Changed(content=first, read=first, flag=first, categories=first, verb=first),
         received=RECEIVED,
         index=index,
         state=state or ItemState(),

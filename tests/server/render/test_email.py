@@ -116,7 +116,11 @@ class TestChanges:
 
     def change(self, *, read: int = 5, flag: int = 5, categories: int = 5, content: int = 1) -> Email:
         changed = Changed(
-            content=Revision(content), read=Revision(read), flag=Revision(flag), categories=Revision(categories)
+            content=Revision(content),
+            read=Revision(read),
+            flag=Revision(flag),
+            categories=Revision(categories),
+            verb=Revision(0),
         )
         item = corpus.item(corpus.message("plain"), state=ItemState(read=True), changed=changed)
         assert only_state_changed(item, self.HELD) == (content <= 5)

@@ -295,10 +295,10 @@ async def test_the_gate_stands_before_the_command() -> None:
         assert (await there.ask(X_MS_PolicyKey="0", MS_ASProtocolVersion="12.1")).status == 449
         assert (await there.ask()).wbxml_status == "141"
         device = await there.bench.state.device(ALICE.user, DeviceId("device1"))
-        await there.bench.state.save_device(replace(device, wipe=Wipe.PENDING))
+        await there.bench.state.change_device(device.user, device.id, lambda _: replace(device, wipe=Wipe.PENDING))
         assert (await there.ask(X_MS_PolicyKey="1", MS_ASProtocolVersion="12.1")).status == 449
         assert (await there.ask(MS_ASProtocolVersion="12.1")).status == 403
-        await there.bench.state.save_device(replace(device, access=Access.BLOCKED))
+        await there.bench.state.change_device(device.user, device.id, lambda _: replace(device, access=Access.BLOCKED))
         assert (await there.ask()).wbxml_status == "129"
     assert not there.seen.contexts
 
@@ -354,6 +354,7 @@ async def test_gzip_both_ways() -> None:
         (b"not gzip", "gzip", 400),
         (b"x", "br", 415),
     ],
+    ids=["long", "inflates too far", "as far as allowed", "cut", "trailing", "not gzip", "unknown"],
 )
 async def test_bodies_that_cannot_be_taken(body: bytes, encoding: str, status: int) -> None:
     async with site(limits=WebLimits(max_request=100_000)) as there:

@@ -77,7 +77,7 @@ NEW = replace(ALLOWED, state=PolicyState())
         (replace(ALLOWED, wipe=Wipe.PENDING), 140),
         (replace(ALLOWED, wipe=Wipe.SENT, policy_key=None, access=Access.BLOCKED), 140),
         (replace(ALLOWED, wipe=Wipe.DONE), None),
-        (replace(ALLOWED, wipe=Wipe.FAILED), None),
+        (replace(ALLOWED, wipe=Wipe.FAILED), 140),
         (replace(ALLOWED, access=Access.BLOCKED), 129),
         (replace(ALLOWED, eas_enabled=False, wipe=Wipe.PENDING), 126),
     ],
