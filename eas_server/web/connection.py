@@ -20,7 +20,7 @@ class Connection(HttpToolsProtocol):
 
     header_seconds = Timing().header_seconds
     # in slots: a few attributes more would cost each waiting request a dictionary of its own
-    __slots__ = ("_header_octets", "_header_timer", "_in_headers")
+    __slots__ = ("_header_octets", "_header_timer", "_in_body", "_in_headers")
 
     def __init__(
         self,
@@ -31,8 +31,10 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._in_headers = True
+        self._in_body = False
+        """The last read brought some of a body."""
         self._header_octets = 0
-        """Octets of headers that were not complete with the read that they came in."""
+        """Octets of headers that were not complete with the read that they came in, and of what follows a body."""
         self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -50,12 +52,15 @@ class Connection(HttpToolsProtocol):
         if self._header_octets > MAX_HEADERS:
             self.send_400_response("Headers too large.")
             return
+        self._in_body = False
         super().data_received(data)
         if self._in_headers:
             # most headers come in one read, and never get here
             self._header_octets += len(data)
             if self._header_timer is None:
                 self._expect_headers()
+        elif not self._in_body:
+            self._header_octets += len(data)  # the parser gathers trailers for as long as they come
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP; requests that came before it whole are answered first."""
@@ -71,6 +76,17 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers = True
         cast(Scope, self.scope)[ABORT] = self.transport.abort
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has a header. Trailers are dropped: what a proxy took out of the headers must not return there."""
+        if self._in_headers:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """The parser has a piece of the body."""
+        self._in_body = True
+        self._header_octets = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """The parser has all headers."""

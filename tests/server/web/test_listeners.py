@@ -22,7 +22,7 @@ from eas_server.model.ids import CollectionId
 from eas_server.web.listeners import Listeners, raise_file_limit, reload_certificate, tls_context
 from eas_server.web.settings import Certificate, Listener, Timing, WebLimits, WebSettings
 from protocol.wbxml import Segments
-from tests.server.web.support import SYNC, Seen, Site, request, site
+from tests.server.web.support import AUTHORIZATION, SYNC, Seen, Site, request, site
 
 
 def make_certificate(folder: Path, name: str) -> Certificate:
@@ -123,6 +123,31 @@ async def test_headers_without_end() -> None:
         with suppress(ConnectionResetError):
             assert (await asyncio.wait_for(client.reader.readline(), 5)).startswith(b"HTTP/1.1 400")
     assert sent < 5_000_000
+
+
+async def test_trailers_without_end() -> None:
+    """Neither many of them nor a long one is gathered."""
+    for trailer in (b"X-Padding: " + b"x" * 16_000 + b"\r\n", b"x" * 16_000):
+        async with site() as there:
+            client = await there.connect()
+            client.writer.write(request(Transfer_Encoding="chunked", Content_Length="") + b"1\r\nx\r\n0\r\n")
+            sent = 0
+            while sent < 5_000_000 and not client.reader.at_eof() and not client.writer.is_closing():
+                client.writer.write(trailer)
+                sent += 16_000
+                await asyncio.sleep(0)
+            with suppress(ConnectionResetError):
+                assert (await asyncio.wait_for(client.reader.readline(), 5)).startswith(b"HTTP/1.1 400")
+        assert sent < 5_000_000
+
+
+async def test_trailers_are_no_headers() -> None:
+    """A proxy that takes Authorization or X-Forwarded-For out of the headers may let trailers pass."""
+    async with site() as there:
+        client = await there.connect()
+        head = request(Transfer_Encoding="chunked", Content_Length="", Authorization="")
+        client.writer.write(head + f"1\r\nx\r\n0\r\nAuthorization: {AUTHORIZATION}\r\n\r\n".encode())
+        assert (await client.answer()).status == 401
 
 
 async def test_headers_that_do_not_come() -> None:
