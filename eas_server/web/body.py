@@ -2,10 +2,11 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from eas_server.web.settings import WebLimits
 from protocol.elements import Buffer
@@ -78,10 +79,20 @@ class Bodies:
         self.octets -= size
 
 
-async def read_body(receive: Receive, what: Announced, encoding: str, limits: WebLimits) -> Buffer:
-    """The whole body; `encoding` is its Content-Encoding in lower case.
+Hold: TypeAlias = Callable[[int], None]
+"""Told how many octets of a body are in memory by now; may raise Refused."""
 
-    Raises Refused (408, 413, 415, 400 for broken gzip) or Disconnected.
+
+def _unlimited(_: int) -> None:
+    return
+
+
+async def read_body(
+    receive: Receive, what: Announced, encoding: str, limits: WebLimits, hold: Hold = _unlimited
+) -> Buffer:
+    """The whole body; `encoding` is its Content-Encoding in lower case. `hold` is told of one whose size nobody knows.
+
+    Raises Refused (408, 413, 415, 400 for broken gzip, and what `hold` raises) or Disconnected.
     """
     if what.empty:
         return _EMPTY
@@ -90,19 +101,31 @@ async def read_body(receive: Receive, what: Announced, encoding: str, limits: We
     if what.length is not None and what.length > limits.max_request:
         raise Refused(_TOO_LARGE, f"a body of {what.length} octets; {limits.max_request} are allowed")
     try:
-        async with asyncio.timeout(_time_for(what, limits)):
+        async with asyncio.timeout(limits.body_grace) as deadline:
+            receive = _in_time(receive, deadline, limits)
             if encoding not in ("", "identity"):
-                return await _inflated(receive, limits.max_request)
+                return await _inflated(receive, limits.max_request, hold)
             if what.length is not None:
                 return await _known(receive, what.length)
-            return await _growing(receive, limits.max_request)
+            return await _growing(receive, limits.max_request, hold)
     except TimeoutError:
         raise Refused(_TIMEOUT, "the body came too slowly") from None
 
 
-def _time_for(what: Announced, limits: WebLimits) -> float:
-    size = limits.max_request if what.length is None else what.length
-    return limits.body_grace + size / limits.body_rate
+def _in_time(receive: Receive, deadline: asyncio.Timeout, limits: WebLimits) -> Receive:
+    """A `receive` that puts the deadline off by what has come, not by what was announced: the rest may never come."""
+    start = deadline.when() or 0.0
+    seen = 0
+
+    async def next_message() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message.get("more_body") and not deadline.expired():
+            seen += len(message.get("body", _EMPTY))
+            deadline.reschedule(start + seen / limits.body_rate)
+        return message
+
+    return next_message
 
 
 async def chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -135,16 +158,17 @@ async def _known(receive: Receive, length: int) -> Buffer:
     raise Disconnected
 
 
-async def _growing(receive: Receive, limit: int) -> Buffer:
+async def _growing(receive: Receive, limit: int, hold: Hold) -> Buffer:
     buffer = bytearray()
     async for chunk in chunks(receive):
         if len(buffer) + len(chunk) > limit:
             raise Refused(_TOO_LARGE, f"a body of more than {limit} octets")
         buffer += chunk
+        hold(len(buffer))
     return buffer
 
 
-async def _inflated(receive: Receive, limit: int) -> Buffer:
+async def _inflated(receive: Receive, limit: int, hold: Hold) -> Buffer:
     inflater = zlib.decompressobj(_GZIP_WINDOW)
     buffer = bytearray()
     try:
@@ -153,6 +177,7 @@ async def _inflated(receive: Receive, limit: int) -> Buffer:
             buffer += inflater.decompress(chunk, limit - len(buffer) + 1)
             if len(buffer) > limit:
                 raise Refused(_TOO_LARGE, f"a body that inflates to more than {limit} octets")
+            hold(len(buffer))
     except zlib.error:
         raise Refused(_BAD_REQUEST, "the body is not gzip") from None
     if not inflater.eof or inflater.unused_data:

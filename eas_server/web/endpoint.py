@@ -194,11 +194,15 @@ class Endpoint:
         if expected <= limits.max_request:
             self._bodies.take(expected, limits)
             exchange.counted = expected
-        body = await read_body(exchange.receive, exchange.body, exchange.headers.content_encoding, limits)
+
+        def hold(size: int) -> None:
+            if size > exchange.counted:
+                self._bodies.take(size - exchange.counted, limits)
+                exchange.counted = size
+
+        body = await read_body(exchange.receive, exchange.body, exchange.headers.content_encoding, limits, hold)
         exchange.body_read = True
         exchange.record.received = len(body)
-        self._bodies.take(len(body) - exchange.counted, limits)
-        exchange.counted = len(body)
         return body
 
     async def _device(

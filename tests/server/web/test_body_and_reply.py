@@ -96,6 +96,47 @@ async def test_a_body_that_does_not_come() -> None:
     assert not await discard(receive, Announced(10), limits)
 
 
+@pytest.mark.parametrize("what", [Announced(40_000_000), Announced(None)])
+async def test_what_was_announced_buys_no_time(what: Announced) -> None:
+    """A sender of one octet may keep nobody waiting for as long as 40 megabytes would take."""
+    came = asyncio.Event()
+
+    async def receive() -> Message:
+        if came.is_set():
+            await asyncio.Event().wait()
+        came.set()
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(Refused) as refused:
+        await read_body(receive, what, "", WebLimits(body_grace=0.01))
+    assert refused.value.status == 408
+
+
+async def test_octets_that_come_put_the_deadline_off() -> None:
+    came: list[float] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        came.append(0.02)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": len(came) < 10}
+
+    limits = WebLimits(body_grace=0.1, body_rate=100)
+    assert len(await read_body(receive, Announced(None), "", limits)) == 1000
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+async def test_a_body_of_unknown_size_is_counted_while_it_grows(encoding: str) -> None:
+    """Also one that inflates: else many of them, none of them finished, would fill the memory."""
+    whole = bytes(range(256)) * 400
+    sent = gzip.compress(whole) if encoding else whole
+    held: list[int] = []
+    wire = Wire([sent[at : at + 100] for at in range(0, len(sent), 100)])
+    await read_body(wire.receive, Announced(None), encoding, WebLimits(), held.append)
+    assert held == sorted(held)
+    assert held[-1] == len(whole)
+    assert len(held) > 3
+
+
 @given(pieces=pieces_, limit=st.integers(0, 2000))
 async def test_a_refused_body_is_read_to_its_end_or_the_connection_ends(pieces: list[bytes], limit: int) -> None:
     size = sum(map(len, pieces))
