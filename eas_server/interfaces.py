@@ -180,16 +180,25 @@ class Submitted(Enum):
     DUPLICATE = "duplicate"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a submission, and whom it did not reach although it was ACCEPTED."""
+
+    outcome: Submitted
+    missed: frozenset[UserId] = frozenset()
+    """Users whose mailbox is full or gone."""
+
+
 class MailSubmission(Protocol):
     """Takes messages for sending."""
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, submission: Submission) -> Receipt:
         """Carry out all of a submission, durably, or nothing of it.
 
         DUPLICATE: this device sent the same ClientId with the same octets before (of the last KEPT_CLIENT_IDS of user
         and device within CLIENT_ID_WINDOW; without ClientId the same octets within REPEAT_WINDOW); nothing was done.
-        Deliveries to users whose quota is used up, or who are no more, are dropped; StoreFull tells of it only when
-        none could be made and nothing was to be forwarded.
+        Deliveries to users whose quota is used up, or who are no more, are not made: the receipt names these users, and
+        StoreFull is raised where none could be made and nothing was to be forwarded.
         Local users that got mail are woken through the ChangeNotifier. Raises StoreFull.
         """
         ...
@@ -390,6 +399,7 @@ __all__ = [
     "MailSubmission",
     "OutgoingQueue",
     "Queued",
+    "Receipt",
     "SearchesMail",
     "StateStore",
     "Submission",

@@ -6,13 +6,14 @@ user's, Bcc in what others get; what is missing is put on top (docs/decisions/00
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from eas_server.commands.context import Context
-from eas_server.errors import CommandError, Unavailable
-from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Submission, Submitted
+from eas_server.errors import CommandError, StoreFull, Unavailable
+from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission, Submitted
 from eas_server.model.blob import Joined, MemoryBlob
 from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
@@ -33,8 +34,12 @@ from protocol.versions import V14_0
 
 MAX_RECIPIENTS: Final = 1000
 """Addresses in To, Cc and Bcc of one message; beyond it Status 115."""
+MAILBOX_FULL: Final = "5.2.2"
+"""The status of a full mailbox, [RFC 3463] 3.3."""
 _HASH_RUN: Final = 1024 * 1024
 _ADDRESSED: Final = frozenset({b"to", b"cc", b"bcc"})
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,10 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
         forwarding=_forwarding(draft, routes, ctx),
         now=ctx.now,
     )
-    return _answer(await _submit(submission, ctx), ctx)
+    receipt = await _submit(submission, ctx)
+    if receipt.missed:
+        await _report(routes, receipt.missed, draft, ctx)
+    return _answer(receipt.outcome, ctx)
 
 
 def _check(order: Order) -> None:
@@ -223,16 +231,44 @@ def _deliveries(draft: _Draft, routes: Routes, order: Order, ctx: Context) -> tu
         sent = replace(sent, state=ItemState(read=True))
         made.append(Delivery(user=ctx.account.user, folder=FolderType.SENT_ITEMS, message=sent))
     if routes.unroutable:
-        report = delivery_report(
-            header=draft.completions + draft.own.header.octets,
-            sender=draft.sender,
-            failures=[Failure(address=u.address, status=u.code, diagnostic=u.reason) for u in routes.unroutable],
-            host=draft.host,
-            now=ctx.now,
-            index=index_message,
-        )
-        made.append(Delivery(user=ctx.account.user, folder=FolderType.INBOX, message=report))
+        failures = [Failure(address=u.address, status=u.code, diagnostic=u.reason) for u in routes.unroutable]
+        made.append(_reporting(failures, draft, ctx))
     return tuple(made)
+
+
+def _reporting(failures: list[Failure], draft: _Draft, ctx: Context) -> Delivery:
+    """The delivery report for the sender's Inbox."""
+    report = delivery_report(
+        header=draft.completions + draft.own.header.octets,
+        sender=draft.sender,
+        failures=failures,
+        host=draft.host,
+        now=ctx.now,
+        index=index_message,
+    )
+    return Delivery(user=ctx.account.user, folder=FolderType.INBOX, message=report)
+
+
+async def _report(routes: Routes, missed: frozenset[UserId], draft: _Draft, ctx: Context) -> None:
+    """Tell the sender whose mailbox had no room: the message itself was taken, for the others."""
+    failures = [
+        Failure(address=address, status=MAILBOX_FULL, diagnostic="the mailbox is full")
+        for user, address in routes.local.items()
+        if user in missed
+    ]
+    if not failures:
+        return  # only the copy in the sender's own Sent Items
+    told = Submission(
+        user=ctx.account.user,
+        source=None,
+        deliveries=(_reporting(failures, draft, ctx),),
+        forwarding=None,
+        now=ctx.now,
+    )
+    try:
+        await ctx.ports.submission.submit(told)
+    except StoreFull:
+        log.warning("request %s: no room for the report that a mailbox was full", ctx.request_id)
 
 
 def _delivery(user: UserId, address: str, draft: _Draft, ctx: Context) -> Delivery:
@@ -255,7 +291,7 @@ def _new(copy: Copy, above: bytes, ctx: Context) -> NewMessage:
     return NewMessage(content=copy.content, index=copy.index, text=copy.text, received=ctx.now, trace=above)
 
 
-async def _submit(submission: Submission, ctx: Context) -> Submitted:
+async def _submit(submission: Submission, ctx: Context) -> Receipt:
     try:
         return await ctx.ports.submission.submit(submission)
     except Unavailable as error:

@@ -141,7 +141,10 @@ class Incoming:
             forwarding=self._forwarding(routes.remote, message) if group else None,
             now=self._ports.clock.now(),
         )
-        await self._ports.submission.submit(submission)
+        receipt = await self._ports.submission.submit(submission)
+        for missed in receipt.missed:
+            # the others of a group have it: the sender is not asked to send it to all of them again
+            log.warning("a message to %s did not reach %s: the mailbox is full or gone", recipient, missed)
         return Outcome.DELIVERED
 
     def _delivery(self, user: UserId, address: str, message: _Message) -> Delivery:

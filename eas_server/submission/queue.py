@@ -21,6 +21,7 @@ from eas_server.interfaces import (
     MailSubmission,
     OutgoingQueue,
     Queued,
+    Receipt,
     Submission,
     Submitted,
 )
@@ -187,12 +188,12 @@ class WakingSubmission:
         self._submission = submission
         self._wake = wake
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, submission: Submission) -> Receipt:
         """See MailSubmission."""
-        outcome = await self._submission.submit(submission)
-        if outcome is Submitted.ACCEPTED and submission.forwarding is not None:
+        receipt = await self._submission.submit(submission)
+        if receipt.outcome is Submitted.ACCEPTED and submission.forwarding is not None:
             self._wake()
-        return outcome
+        return receipt
 
 
 _: type[MailSubmission] = WakingSubmission

@@ -12,6 +12,7 @@ from eas_server.interfaces import (
     ClientSubmission,
     Delivery,
     Forwarding,
+    Receipt,
     Submission,
     Submitted,
 )
@@ -60,9 +61,9 @@ class SubmissionContract:
     """Inherit, and give a fixture `store` in which alice and bob have accounts, and carol one of 1,000 octets."""
 
     async def test_all_copies_are_made(self, store: AnyStore) -> None:
-        assert await store.submission.submit(submission(to=(BOB, CAROL), outside=("x@example.org",))) is (
-            Submitted.ACCEPTED
-        )
+        assert (
+            await store.submission.submit(submission(to=(BOB, CAROL), outside=("x@example.org",)))
+        ).outcome is Submitted.ACCEPTED
         for user, trace in ((BOB, b"Received: x\r\n"), (CAROL, b"Received: x\r\n")):
             (item,) = await store.mail.fetch(user, INBOX, [1])
             assert await read(item.content) == trace + bytes(BODY.view)
@@ -82,50 +83,51 @@ class SubmissionContract:
     @pytest.mark.requirement("MS-ASCMD_R4850")
     async def test_the_same_client_id_with_the_same_octets_is_a_repetition(self, store: AnyStore) -> None:
         await store.submission.submit(submission())
-        assert await store.submission.submit(submission(outside=("x@example.org",))) is Submitted.DUPLICATE
+        assert (await store.submission.submit(submission(outside=("x@example.org",)))).outcome is Submitted.DUPLICATE
         assert await number_of(store, BOB, INBOX) == 1
         assert list(await store.queue.due(NOW, 10)) == []
 
     @pytest.mark.requirement("MS-ASCMD_R954")
     async def test_a_phone_that_counts_anew_is_heard(self, store: AnyStore) -> None:
         await store.submission.submit(submission("1", digest=b"old"))
-        assert await store.submission.submit(submission("1", digest=b"new")) is Submitted.ACCEPTED
-        assert await store.submission.submit(submission("1", digest=b"old")) is Submitted.DUPLICATE
+        assert (await store.submission.submit(submission("1", digest=b"new"))).outcome is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission("1", digest=b"old"))).outcome is Submitted.DUPLICATE
         assert await number_of(store, BOB, INBOX) == 2
 
     async def test_devices_and_users_count_for_themselves(self, store: AnyStore) -> None:
         await store.submission.submit(submission())
-        assert await store.submission.submit(submission(device="tablet")) is Submitted.ACCEPTED
-        assert await store.submission.submit(replace(submission(), user=BOB)) is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission(device="tablet"))).outcome is Submitted.ACCEPTED
+        assert (await store.submission.submit(replace(submission(), user=BOB))).outcome is Submitted.ACCEPTED
 
     async def test_memory_ends_after_seven_days(self, store: AnyStore) -> None:
         await store.submission.submit(submission())
         almost = NOW + timedelta(days=7, seconds=-1)
-        assert await store.submission.submit(submission(now=almost)) is Submitted.DUPLICATE
-        assert await store.submission.submit(submission(now=NOW + timedelta(days=7))) is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission(now=almost))).outcome is Submitted.DUPLICATE
+        assert (await store.submission.submit(submission(now=NOW + timedelta(days=7)))).outcome is Submitted.ACCEPTED
 
     @pytest.mark.requirement("MS-ASCMD_R4850")
     async def test_the_last_hundred_are_remembered(self, store: AnyStore) -> None:
         for number in range(KEPT_CLIENT_IDS + 1):
             await store.submission.submit(submission(f"id-{number}", to=()))
-        assert await store.submission.submit(submission("id-1", to=())) is Submitted.DUPLICATE
-        assert await store.submission.submit(submission("id-0", to=())) is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission("id-1", to=()))).outcome is Submitted.DUPLICATE
+        assert (await store.submission.submit(submission("id-0", to=()))).outcome is Submitted.ACCEPTED
 
     async def test_without_client_id_the_octets_count_for_a_while(self, store: AnyStore) -> None:
         await store.submission.submit(submission(None))
         soon = NOW + REPEAT_WINDOW - timedelta(seconds=1)
-        assert await store.submission.submit(submission(None, now=soon)) is Submitted.DUPLICATE
-        assert await store.submission.submit(submission(None, digest=b"other")) is Submitted.ACCEPTED
-        assert await store.submission.submit(submission(None, now=NOW + REPEAT_WINDOW)) is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission(None, now=soon))).outcome is Submitted.DUPLICATE
+        assert (await store.submission.submit(submission(None, digest=b"other"))).outcome is Submitted.ACCEPTED
+        assert (await store.submission.submit(submission(None, now=NOW + REPEAT_WINDOW))).outcome is Submitted.ACCEPTED
 
     async def test_without_a_source_nothing_is_a_repetition(self, store: AnyStore) -> None:
         anonymous = replace(submission(), source=None)
-        assert await store.submission.submit(anonymous) is Submitted.ACCEPTED
-        assert await store.submission.submit(anonymous) is Submitted.ACCEPTED
+        assert (await store.submission.submit(anonymous)).outcome is Submitted.ACCEPTED
+        assert (await store.submission.submit(anonymous)).outcome is Submitted.ACCEPTED
 
     async def test_full_mailboxes_are_passed_over(self, store: AnyStore) -> None:
         large = MemoryBlob(b"x" * 2000)
-        assert await store.submission.submit(submission(to=(CAROL, BOB), content=large)) is Submitted.ACCEPTED
+        receipt = await store.submission.submit(submission(to=(CAROL, BOB), content=large))
+        assert receipt == Receipt(outcome=Submitted.ACCEPTED, missed=frozenset({CAROL}))
         assert await number_of(store, CAROL, INBOX) == 0
         assert await number_of(store, BOB, INBOX) == 1
 
@@ -136,10 +138,11 @@ class SubmissionContract:
         with pytest.raises(StoreFull):
             await store.submission.submit(alone)
         elsewhere = Forwarding(sender="alice@example.com", recipients=("x@example.org",), content=large)
-        assert await store.submission.submit(replace(alone, forwarding=elsewhere)) is Submitted.ACCEPTED
+        assert (await store.submission.submit(replace(alone, forwarding=elsewhere))).outcome is Submitted.ACCEPTED
 
     async def test_users_that_are_no_more_are_passed_over(self, store: AnyStore) -> None:
-        assert await store.submission.submit(submission(to=(UserId("nobody"),))) is Submitted.ACCEPTED
+        receipt = await store.submission.submit(submission(to=(UserId("nobody"),)))
+        assert receipt == Receipt(outcome=Submitted.ACCEPTED, missed=frozenset({UserId("nobody")}))
 
 
 class OutgoingQueueContract:

@@ -15,6 +15,7 @@ from eas_server.interfaces import (
     ClientSubmission,
     Delivery,
     Queued,
+    Receipt,
     Submission,
     Submitted,
 )
@@ -71,11 +72,11 @@ class MemorySubmission:
         self._queue = queue
         self._sent: dict[tuple[UserId, DeviceId], list[tuple[ClientSubmission, datetime]]] = {}
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, submission: Submission) -> Receipt:
         """See the port."""
         source = submission.source
         if source is not None and self._repeated(submission.user, source, submission.now):
-            return Submitted.DUPLICATE
+            return Receipt(outcome=Submitted.DUPLICATE)
         woken = [self._deliver(delivery) for delivery in submission.deliveries]
         if woken and not any(woken) and submission.forwarding is None:
             raise StoreFull("no recipient has room for the message")
@@ -87,7 +88,8 @@ class MemorySubmission:
         for found in woken:
             if found is not None:
                 self._world.publish(*found)
-        return Submitted.ACCEPTED
+        missed = (d.user for d, found in zip(submission.deliveries, woken, strict=True) if found is None)
+        return Receipt(outcome=Submitted.ACCEPTED, missed=frozenset(missed))
 
     def _repeated(self, user: UserId, source: ClientSubmission, now: datetime) -> bool:
         window = REPEAT_WINDOW if source.client_id is None else CLIENT_ID_WINDOW

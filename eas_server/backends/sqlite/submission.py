@@ -24,6 +24,7 @@ from eas_server.interfaces import (
     Delivery,
     Forwarding,
     Queued,
+    Receipt,
     Submission,
     Submitted,
 )
@@ -105,7 +106,7 @@ class SqliteSubmission:
         self._writer = writer
         self._clock = clock
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, submission: Submission) -> Receipt:
         """See the port."""
         now = codec.micros(self._clock.now())
         contents = [delivery.message.content for delivery in submission.deliveries]
@@ -118,18 +119,18 @@ class SqliteSubmission:
         return await self._writer.run(lambda unit: _submit(unit, submission, _Placed(unit, prepared, now)))
 
 
-def _submit(unit: Unit, submission: Submission, placed: _Placed) -> Submitted:
+def _submit(unit: Unit, submission: Submission, placed: _Placed) -> Receipt:
     sent = codec.micros(submission.now)
     if submission.source is not None:
         if _repeated(unit.connection, submission.user, submission.source, submission.now):
-            return Submitted.DUPLICATE
+            return Receipt(outcome=Submitted.DUPLICATE)
         _remember(unit.connection, submission.user, submission.source, submission.now)
-    delivered = [_deliver(unit, delivery, placed) for delivery in submission.deliveries]
-    if delivered and not any(delivered) and submission.forwarding is None:
+    missed = [delivery.user for delivery in submission.deliveries if not _deliver(unit, delivery, placed)]
+    if missed and len(missed) == len(submission.deliveries) and submission.forwarding is None:
         raise StoreFull("no recipient has room for the message")
     if submission.forwarding is not None:
         _enqueue(unit, submission.user, submission.forwarding, placed.key(submission.forwarding.content), sent)
-    return Submitted.ACCEPTED
+    return Receipt(outcome=Submitted.ACCEPTED, missed=frozenset(missed))
 
 
 def _deliver(unit: Unit, delivery: Delivery, placed: _Placed) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from eas_server.commands.context import Command, Context, Ports
 from eas_server.errors import CommandError, NoSuchFolder
-from eas_server.interfaces import ClientSubmission, Delivery, Submission, Submitted
+from eas_server.interfaces import ClientSubmission, Delivery, Receipt, Submission, Submitted
 from eas_server.model.blob import MemoryBlob, read
 from eas_server.model.device import Device
 from eas_server.model.directory import Account, DirectoryEntry, Found
@@ -44,17 +44,18 @@ class RecordingSubmission:
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
         self.failure: Exception | None = None
+        self.missed: frozenset[UserId] = frozenset()
         self._sources: set[ClientSubmission] = set()
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, submission: Submission) -> Receipt:
         if self.failure is not None:
             raise self.failure
         if submission.source is not None and submission.source in self._sources:
-            return Submitted.DUPLICATE
+            return Receipt(outcome=Submitted.DUPLICATE)
         if submission.source is not None:
             self._sources.add(submission.source)
         self.submissions.append(submission)
-        return Submitted.ACCEPTED
+        return Receipt(outcome=Submitted.ACCEPTED, missed=self.missed if len(self.submissions) == 1 else frozenset())
 
     @property
     def last(self) -> Submission:

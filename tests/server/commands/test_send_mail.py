@@ -235,6 +235,15 @@ async def test_an_unknown_local_address_comes_back_as_a_report():
     assert b"Final-Recipient: rfc822; ghost@example.com\r\n" in text
 
 
+async def test_a_full_mailbox_comes_back_as_a_report():
+    bench = Bench()
+    bench.submission.missed = frozenset({BOB.user})
+    assert await bench.ask(COMMAND, request(mime(b"To: bob@example.com, carol@example.com\r\n"))) is None
+    (report,) = bench.submission.deliveries(ALICE)
+    assert report.message.index.message_class == "REPORT.IPM.NOTE.NDR"
+    assert b"Final-Recipient: rfc822; bob@example.com\r\nAction: failed\r\nStatus: 5.2.2\r\n" in await content(report)
+
+
 @pytest.mark.requirement("MS-ASCMD_R4853")
 @pytest.mark.parametrize("to", [b"", b"To:\r\n", b"To: ;\r\nCc: ,\r\n", b"To: undisclosed-recipients:;\r\n"])
 async def test_no_recipient(to: bytes):
