@@ -17,6 +17,7 @@ from eas_server.render.contacts.places import Places
 from eas_server.render.contentlines import Component, Params, Property, dump, escape, join_texts, parse
 from eas_server.render.item_body import HTML_OF_CONTACTS
 from eas_server.render.merging import merged
+from eas_server.render.objects import categories_of, with_categories
 from eas_server.render.pim import InvalidItem
 from protocol.datatypes import format_compact
 from protocol.elements import Tag
@@ -67,7 +68,7 @@ def _contact(card: Component, places: Places, preferences: Sequence[BodyPreferen
     for field, (owner, index) in where.PARTS.items():
         if owner in parts and index < len(parts[owner]):
             found[field] = parts[owner][index] or None
-    found["categories"] = tuple(dict.fromkeys(t for p in card.all("CATEGORIES") for t in p.texts if t))[:MAX_CATEGORIES]
+    found["categories"] = categories_of(card)[:MAX_CATEGORIES]
     _name(card, places, found)
     text = item_body.held_text(card, "NOTE", HTML_OF_CONTACTS)
     return Contact(
@@ -144,7 +145,7 @@ def apply_contact(
     wanted = merged(current, change, version=version, supported=supported, kept=_KEPT)
     changed = _with_places(card, places, current, wanted)
     if wanted.categories != current.categories:
-        changed = _with_categories(changed, wanted.categories)
+        changed = with_categories(changed, wanted.categories)
     changed = _with_names(changed, current, wanted, filed_by_client=bool(change.file_as))
     text = item_body.sent_text(change.body)
     if text is not None and text != item_body.held_text(card, "NOTE", HTML_OF_CONTACTS):
@@ -238,12 +239,6 @@ def _slotted(field: str, params: Params) -> Params:
     """The parameters of a new line: from the second place on it says which it is."""
     number = where.FAMILIES.get(field, (field,)).index(field) + 1
     return params if number == 1 else (*params, (where.SLOT, (str(number),)))
-
-
-def _with_categories(card: Component, categories: tuple[str, ...] | None) -> Component:
-    if not categories:
-        return card.without_property("CATEGORIES")
-    return card.with_property(Property("CATEGORIES", join_texts(categories)))
 
 
 # ---- FN and FileAs
