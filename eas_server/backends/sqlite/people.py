@@ -3,10 +3,9 @@
 Certificates and pictures stay in the database until somebody is shown. Pure: what changed is handed in.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from heapq import nsmallest
 
 from eas_server.backends.words import entry_terms, fold, query_terms
 from eas_server.model.directory import Account, DirectoryEntry, EntryKind
@@ -51,8 +50,10 @@ class People:
 
     def __init__(self, people: Iterable[Person] = ()) -> None:
         self._people: dict[int, Person] = {}
-        self._terms: list[tuple[str, int]] = []
-        """All terms with the rows that have them, sorted."""
+        self._terms: list[str] = []
+        """All terms, sorted; one that several have stands there for each of them."""
+        self._owners: list[int] = []
+        """The rows that have them, in the same order: a list of its own, so that a slice of it is ready to be used."""
         self._addresses: dict[str, Person] = {}
         self._aliases: dict[str, set[int]] = {}
         self._names: dict[str, set[int]] = {}
@@ -63,8 +64,9 @@ class People:
         self._ranked: list[Person] = []
         for one in people:
             self._enter(one)
-            self._terms.extend((term, one.row) for term in one.terms)
-        self._terms.sort()
+        pairs = sorted((term, one.row) for one in self._people.values() for term in one.terms)
+        self._terms = [term for term, _ in pairs]
+        self._owners = [row for _, row in pairs]
 
     def rows(self) -> set[int]:
         """The rows of all entries."""
@@ -83,7 +85,9 @@ class People:
                 self._leave(before)
             self._enter(one)
             for term in one.terms:
-                insort(self._terms, (term, one.row))
+                at = bisect_left(self._terms, term)
+                self._terms.insert(at, term)
+                self._owners.insert(at, one.row)
 
     def _enter(self, one: Person) -> None:
         self._people[one.row] = one
@@ -107,7 +111,9 @@ class People:
             for name in _local_names(one):
                 self._names[name].discard(one.row)
         for term in one.terms:
-            del self._terms[bisect_left(self._terms, (term, one.row))]
+            at = self._owners.index(one.row, bisect_left(self._terms, term))
+            del self._terms[at]
+            del self._owners[at]
 
     def by_user(self, user: UserId) -> Person | None:
         """The person of an account."""
@@ -146,22 +152,19 @@ class People:
 
         Of them those from `first` to `last` (exclusive) by display name are given.
         """
-        terms = sorted(query_terms(query), key=len)
-        if not terms:
+        found = sorted(map(self._beginning, query_terms(query)), key=len)
+        if not found:
             return [], 0
-        rows = self._beginning(terms.pop())
-        for term in terms:
-            rows = {row for row in rows if any(own.startswith(term) for own in self._people[row].terms)}
+        rows = set(found[0]).intersection(*found[1:])
         if not self._ranks:
             self._ranked = self.all()
             self._ranks = {one.row: rank for rank, one in enumerate(self._ranked)}
-        best = nsmallest(last, [self._ranks[row] for row in rows])[first:]
+        best = sorted(map(self._ranks.__getitem__, rows))[first:last]
         return [self._ranked[rank] for rank in best], len(rows)
 
-    def _beginning(self, term: str) -> set[int]:
-        first = bisect_left(self._terms, (term,))
-        last = bisect_left(self._terms, (term + _AFTER_ALL,))
-        return {row for _, row in self._terms[first:last]}
+    def _beginning(self, term: str) -> list[int]:
+        """The owners of the terms that begin so; some stand there more than once."""
+        return self._owners[bisect_left(self._terms, term) : bisect_left(self._terms, term + _AFTER_ALL)]
 
     def expanded(self, group: Person) -> list[str]:
         """The addresses of a group's people, nested groups expanded once each, in the order of the members."""
