@@ -11,7 +11,7 @@ from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id
 from eas_server.model.mail import KEEP, Folder, FolderType, ItemClass, StateChange
 from eas_server.model.view import CollectionState, View
 from eas_server.render.email import InvalidFlag, flag_from_client
-from eas_server.sync.conflict import clashes
+from eas_server.sync.conflict import clashes, repeated
 from eas_server.sync.window import absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
     Add,
@@ -119,11 +119,11 @@ class ClientChanges:
             made = await mail.change(user, self._folder.id, item, wanted)
         except NoSuchItem:
             return Status.NOT_FOUND
-        own = self._own(item)
+        again = repeated(wanted, found[0].state, found[0].changed, own=self._own(item))
         if made.after != made.before:
             carried.written[item] = (*carried.written.get(item, ()), made.after)
-        if made.after != made.before or made.after in own:
-            carried.view = absorb_write(carried.view, item, before=made.before, after=made.after)
+        if made.after != made.before or again:
+            carried.view = absorb_write(carried.view, item, before=made.before, after=made.after, repeated=again)
         return Status.SUCCESS
 
     def _own(self, item: ItemId) -> tuple[Revision, ...]:

@@ -202,11 +202,14 @@ def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
     )
 
 
-def absorb_write(view: View, item: ItemId, *, before: Revision, after: Revision) -> View:
+def absorb_write(
+    view: View, item: ItemId, *, before: Revision, after: Revision, repeated: Sequence[Revision] = ()
+) -> View:
     """The client changed an item, from revision `before` to `after`: no echo of that. One that it does not hold (a
     search gave it the id) stays unknown to it.
 
-    Where the client had not been sent `before` yet, its changes are still to come, without what it wrote itself.
+    Where the client had not been sent `before` yet, its changes are still to come, without what it wrote itself:
+    `after`, unless that is `before`, and the revisions that it `repeated`.
     """
     if item not in view.held:
         return view
@@ -214,7 +217,8 @@ def absorb_write(view: View, item: ItemId, *, before: Revision, after: Revision)
     current = before <= view.token if known is None else known == before
     if current and item not in view.own:
         return replace(view, revisions={**view.revisions, item: after})
-    return replace(view, own={**view.own, item: (*view.own.get(item, ()), after)})
+    made = (*repeated, after) if after != before else tuple(repeated)
+    return replace(view, own={**view.own, item: (*view.own.get(item, ()), *made)}) if made else view
 
 
 def absorb_conflict(view: View, item: ItemId) -> View:
