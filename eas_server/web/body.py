@@ -13,6 +13,7 @@ from protocol.elements import Buffer
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """Tells zlib to read the gzip format."""
+_INFLATED_AT_ONCE = 1024 * 1024
 _EMPTY = b""
 
 
@@ -173,11 +174,19 @@ async def _inflated(receive: Receive, limit: int, hold: Hold) -> Buffer:
     buffer = bytearray()
     try:
         async for chunk in chunks(receive):
-            # one octet more than allowed tells a bomb from a body that just fits
-            buffer += inflater.decompress(chunk, limit - len(buffer) + 1)
-            if len(buffer) > limit:
-                raise Refused(_TOO_LARGE, f"a body that inflates to more than {limit} octets")
-            hold(len(buffer))
+            packed, more = chunk, True
+            while more:
+                # one octet more than allowed tells a bomb from a body that just fits
+                step = min(_INFLATED_AT_ONCE, limit - len(buffer) + 1)
+                piece = inflater.decompress(packed, step)
+                buffer += piece
+                if len(buffer) > limit:
+                    raise Refused(_TOO_LARGE, f"a body that inflates to more than {limit} octets")
+                hold(len(buffer))
+                packed = inflater.unconsumed_tail
+                more = bool(packed) or len(piece) == step
+                if more:
+                    await asyncio.sleep(0)  # a few octets can be many: others are served in between
     except zlib.error:
         raise Refused(_BAD_REQUEST, "the body is not gzip") from None
     if not inflater.eof or inflater.unused_data:

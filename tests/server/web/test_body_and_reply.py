@@ -96,6 +96,22 @@ async def test_a_body_that_does_not_come() -> None:
     assert not await discard(receive, Announced(10), limits)
 
 
+@pytest.mark.parametrize("size", [0, 1, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000])
+async def test_others_are_served_while_a_body_inflates(size: int) -> None:
+    packed, turns = gzip.compress(bytes(size)), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    assert len(await read_body(Wire([packed]).receive, Announced(len(packed)), "gzip", WebLimits())) == size
+    beside.cancel()
+    assert turns >= size // (1024 * 1024)
+
+
 @pytest.mark.parametrize("what", [Announced(40_000_000), Announced(None)])
 async def test_what_was_announced_buys_no_time(what: Announced) -> None:
     """A sender of one octet may keep nobody waiting for as long as 40 megabytes would take."""
