@@ -108,6 +108,15 @@ class MailStore(Protocol):
         """Store a message. Raises StoreFull, and then nothing was stored."""
         ...
 
+    async def replace(
+        self, user: UserId, collection: CollectionId, item: ItemId, message: NewMessage, expected: Revision
+    ) -> Written | None:
+        """Put another content in the place of an item's; its `received` may be another, its state stays.
+
+        None: the item's Revision is not `expected` any more, and nothing was done. Raises NoSuchItem, StoreFull.
+        """
+        ...
+
     async def change(self, user: UserId, collection: CollectionId, item: ItemId, change: StateChange) -> Written:
         """Change an item's state; tells the Revisions right before and after, read in the same transaction.
 

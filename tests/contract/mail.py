@@ -1,6 +1,7 @@
 """What every MailStore keeps to."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -32,6 +33,52 @@ class MailStoreContract:
         assert item.content.size == len(new.trace) + new.content.size
         changed = item.changed
         assert {changed.content, changed.read, changed.flag, changed.categories, changed.verb} == {entry.revision}
+
+    async def test_content_is_replaced(self, store: AnyStore) -> None:
+        entry = await store.mail.add(ALICE, INBOX, message("old words", state=ItemState(read=True)))
+        await store.mail.add(ALICE, INBOX, message("another"))
+        later = NOW + timedelta(days=3)
+        new = replace(message("fresh words", content=MemoryBlob(b"new")), received=later)
+        written = await store.mail.replace(ALICE, INBOX, entry.id, new, entry.revision)
+        assert written is not None
+        assert written.before == entry.revision < written.after
+        (item,) = await store.mail.fetch(ALICE, INBOX, [entry.id])
+        assert (await read(item.content), item.received, item.index, item.state.read) == (
+            b"new",
+            later,
+            new.index,
+            True,
+        )
+        assert (item.revision, item.changed.content) == (written.after, written.after)
+        assert item.changed.read == entry.revision
+        listed = await store.mail.page(ALICE, INBOX, below=TOP, not_before=NO_LIMIT, limit=9)
+        assert [found.id for found in listed] == [entry.id, entry.id + 1]
+        assert await store.mail.replace(ALICE, INBOX, entry.id, new, entry.revision) is None
+        with pytest.raises(NoSuchItem):
+            await store.mail.replace(ALICE, INBOX, ItemId(77), new, entry.revision)
+        with pytest.raises(NoSuchFolder):
+            await store.mail.replace(ALICE, NOWHERE, entry.id, new, entry.revision)
+
+    async def test_who_held_the_old_content_hears_that_the_item_is_gone(self, store: AnyStore) -> None:
+        entry = await store.mail.add(ALICE, INBOX, message("one"))
+        held = Token(entry.revision)
+        await store.mail.replace(ALICE, INBOX, entry.id, message("two"), entry.revision)
+        (changed,) = (await store.mail.changes(ALICE, INBOX, held)).entries
+        assert (changed.id, changed.present) == (entry.id, True)
+        await store.mail.delete(ALICE, INBOX, [entry.id])
+        (gone,) = (await store.mail.changes(ALICE, INBOX, held)).entries
+        assert (gone.id, gone.present) == (entry.id, False)
+
+    async def test_replacing_counts_against_the_quota(self, store: AnyStore) -> None:
+        entry = await store.mail.add(CAROL, INBOX, message(content=MemoryBlob(b"x" * 600)))
+        written = await store.mail.replace(
+            CAROL, INBOX, entry.id, message(content=MemoryBlob(b"x" * 900)), entry.revision
+        )
+        assert written is not None
+        with pytest.raises(StoreFull):
+            await store.mail.replace(CAROL, INBOX, entry.id, message(content=MemoryBlob(b"x" * 1100)), written.after)
+        await store.mail.replace(CAROL, INBOX, entry.id, message(content=MemoryBlob(b"x")), written.after)
+        await store.mail.add(CAROL, INBOX, message(content=MemoryBlob(b"x" * 900)))
 
     async def test_any_part_of_a_long_message_is_read(self, store: AnyStore) -> None:
         octets = bytes(range(256)) * 5000

@@ -169,6 +169,35 @@ class MemoryMail:
         _put(box, item, words(message.text))
         return _entry(item)
 
+    async def replace(
+        self, user: UserId, collection: CollectionId, item: ItemId, message: NewMessage, expected: Revision
+    ) -> Written | None:
+        """See the port."""
+        mailbox = self._world.mailbox(user)
+        box = mailbox.box(collection)
+        if item not in box.items:
+            raise NoSuchItem(f"{collection}:{item}")
+        old = box.items[item]
+        if old.revision != expected:
+            return None
+        content = Joined(MemoryBlob(message.trace), message.content) if message.trace else message.content
+        if not mailbox.room_for(content.size - old.content.size):
+            raise StoreFull(f"the quota of {user} is used up")
+        stamp = Revision(self._world.next())
+        box.items[item] = replace(
+            old,
+            revision=stamp,
+            changed=replace(old.changed, content=stamp),
+            received=message.received.astimezone(UTC).replace(microsecond=0),
+            index=message.index,
+            content=content,
+            index_offset=len(message.trace),
+        )
+        box.words[item] = words(message.text)
+        box.token = Token(stamp)
+        self._world.publish(user, collection)
+        return Written(before=old.revision, after=stamp)
+
     async def change(self, user: UserId, collection: CollectionId, item: ItemId, change: StateChange) -> Written:
         """See the port."""
         box = self._box(user, collection)
@@ -250,6 +279,7 @@ def _matches(item: Item, own: set[str], query: SearchQuery) -> bool:
 
 def _put(box: Box, item: Item, found: set[str]) -> None:
     box.items[item.id] = item
+    box.born[item.id] = Revision(item.revision)
     box.words[item.id] = found
     box.next_item = item.id + 1
     box.token = Token(item.revision)
@@ -258,7 +288,7 @@ def _put(box: Box, item: Item, found: set[str]) -> None:
 def _take(box: Box, item: ItemId, stamp: int) -> tuple[Item, set[str]]:
     old = box.items.pop(item)
     left = Entry(id=item, revision=Revision(stamp), received=_entry(old).received, present=False)
-    box.gone[item] = (left, old.changed.content)
+    box.gone[item] = (left, box.born.pop(item))
     box.token = Token(stamp)
     return old, box.words.pop(item)
 

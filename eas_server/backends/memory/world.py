@@ -33,6 +33,8 @@ class Box:
     next_item: int = 1
     items: dict[ItemId, Item] = field(default_factory=dict)
     words: dict[ItemId, set[str]] = field(default_factory=dict)
+    born: dict[ItemId, Revision] = field(default_factory=dict)
+    """The Revision that each item came with."""
     gone: dict[ItemId, tuple[Entry, Revision]] = field(default_factory=dict)
     """Items that have left, with the Revision that they came with."""
 

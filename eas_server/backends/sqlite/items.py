@@ -52,6 +52,7 @@ _COLUMNS = (
     "conversation",
     "trace",
     "message_index",
+    "born",
 )
 _NEW = Sql(insert(items), columns=_COLUMNS)
 _at = (items.c.folder == bindparam("place"), items.c.id == bindparam("item"))
@@ -68,7 +69,22 @@ _CHANGE = Sql(
         },
     )
 )
-_LEAVING = Sql(select(items.c.key, items.c.received, items.c.content_revision, items.c.size, items.c.blob).where(*_at))
+_LEAVING = Sql(select(items.c.key, items.c.received, items.c.born, items.c.size, items.c.blob).where(*_at))
+_REPLACED = Sql(select(items.c.key, items.c.revision, items.c.size, items.c.blob).where(*_at))
+_REPLACE = Sql(
+    update(items)
+    .where(items.c.key == bindparam("row"))
+    .values(
+        received=bindparam("instant"),
+        revision=bindparam("stamp"),
+        content_revision=bindparam("stamp"),
+        blob=bindparam("other"),
+        size=bindparam("octets"),
+        conversation=bindparam("thread"),
+        trace=bindparam("above"),
+        message_index=bindparam("known"),
+    )
+)
 _MOVE = Sql(
     update(items)
     .where(items.c.key == bindparam("row"))
@@ -79,6 +95,7 @@ _MOVE = Sql(
             column: bindparam("stamp")
             for column in (
                 "revision",
+                "born",
                 "content_revision",
                 "read_revision",
                 "flag_revision",
@@ -167,11 +184,45 @@ def add(unit: Unit, user: UserId, at: Place, message: NewMessage, blob: int) -> 
         conversation=message.index.conversation_id,
         trace=message.trace,
         message_index=codec.dump(message.index),
+        born=unit.stamp,
     )
     search.add(unit.connection, at.account, cursor.lastrowid, message.text)
     _GROW.run(unit.connection, folder=at.row, stamp=unit.stamp, added=1, more=size, gone=0)
     unit.touch(user, at.collection)
     return Entry(id=ItemId(at.next_item), revision=Revision(unit.stamp), received=received)
+
+
+def exchange(
+    unit: Unit, user: UserId, at: Place, item: ItemId, message: NewMessage, blob: int, *, expected: Revision, now: int
+) -> Written | None:
+    """Put another content, whose octets are stored, in the place of an item's. Raises NoSuchItem, StoreFull."""
+    row = _REPLACED.one(unit.connection, place=at.row, item=item)
+    if row is None:
+        raise NoSuchItem(f"{at.collection}:{item}")
+    key, revision, before, old = row
+    if revision != expected:
+        return None
+    size = len(message.trace) + message.content.size
+    if not room_for(unit.connection, at, size - before):
+        raise StoreFull(f"the quota of {user} is used up")
+    blobs.refer(unit, blob)
+    _REPLACE.run(
+        unit.connection,
+        row=key,
+        instant=codec.seconds(message.received),
+        stamp=unit.stamp,
+        other=blob,
+        octets=size,
+        thread=message.index.conversation_id,
+        above=message.trace,
+        known=codec.dump(message.index),
+    )
+    blobs.release(unit, [old], now)
+    search.remove(unit.connection, key)
+    search.add(unit.connection, at.account, key, message.text)
+    _GROW.run(unit.connection, folder=at.row, stamp=unit.stamp, added=0, more=size - before, gone=0)
+    unit.touch(user, at.collection)
+    return Written(before=Revision(revision), after=Revision(unit.stamp))
 
 
 def change(unit: Unit, user: UserId, at: Place, item: ItemId, wanted: StateChange) -> Written:

@@ -142,6 +142,21 @@ class SqliteMail(SqliteSearch):
 
         return await self._writer.run(work)
 
+    async def replace(
+        self, user: UserId, collection: CollectionId, item: ItemId, message: NewMessage, expected: Revision
+    ) -> Written | None:
+        """See the port."""
+        now = codec.micros(self._clock.now())
+        (await self._mailboxes.get(user)).row(collection)
+        prepared = await blobs.prepare(message.content, self._readers, self._writer, now)
+
+        def work(unit: Unit) -> Written | None:
+            at = steps.place(unit.connection, user, collection)
+            blob = blobs.place(unit, prepared, now)
+            return steps.exchange(unit, user, at, item, message, blob, expected=expected, now=now)
+
+        return await self._writer.run(work)
+
     async def change(self, user: UserId, collection: CollectionId, item: ItemId, change: StateChange) -> Written:
         """See the port."""
         return await self._writer.run(

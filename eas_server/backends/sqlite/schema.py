@@ -184,6 +184,7 @@ items = Table(
     Column("conversation", LargeBinary, nullable=False),
     Column("trace", LargeBinary, nullable=False),
     Column("message_index", LargeBinary, nullable=False),
+    _number("born"),
     UniqueConstraint("folder", "id"),
     Index(None, "folder", "received", "id", "revision"),
     Index(None, "folder", "revision", "id", "received"),
