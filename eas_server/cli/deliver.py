@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from eas_server.cli.opening import config_option
 from eas_server.errors import ConfigError, Unavailable
 from eas_server.submission.incoming import Outcome
 
@@ -34,14 +35,7 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
 
 
 @click.command(name="deliver")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("eas-server.toml"),
-    show_default=True,
-    help="The configuration file.",
-)
+@config_option
 @click.option("-f", "--sender", default="", help="The envelope sender (Return-Path); none for reports.")
 @click.argument("recipients", nargs=-1, required=True, metavar="RECIPIENT...")
 def COMMAND(config_path: Path, sender: str, recipients: tuple[str, ...]) -> None:  # noqa: N802 — what `cli` looks for

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from eas_server.cli.opening import config_option
 from eas_server.errors import ConfigError, Unavailable
 
 _YOUNG: Final = 20_000
@@ -14,14 +15,7 @@ _YOUNG: Final = 20_000
 
 
 @click.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("eas-server.toml"),
-    show_default=True,
-    help="The configuration file.",
-)
+@config_option
 @click.option("--check", is_flag=True, help="Read the configuration, say whether it is right, and end.")
 def serve(config_path: Path, check: bool) -> None:
     """Run the server in the foreground.

@@ -19,10 +19,8 @@ log = logging.getLogger(__name__)
 
 BACKLOG: Final = 4096
 """Connections that wait to be accepted: thousands of phones come back at once after a restart."""
-_KEEPALIVE_IDLE: Final = 120
-"""Seconds of silence after which the kernel asks whether the other end is still there."""
-_KEEPALIVE_INTERVAL: Final = 30
-_KEEPALIVE_COUNT: Final = 4
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 4}
+"""After so many seconds of silence the kernel asks so often, every so many seconds, whether the other end is there."""
 _TICK: Final = 1.0
 
 
@@ -153,13 +151,14 @@ def _bound(listener: Listener) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # what accepted sockets inherit: a phone that vanished does not hold its Ping for ever
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):  # macOS has not all of them
+                opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         opened.bind((listener.address, listener.port))
-    except OSError:
+    except OSError as error:
         opened.close()
-        raise
+        why = f"cannot listen on {listener.address}, port {listener.port}: {error.strerror}"
+        raise OSError(error.errno, f"{why}; stop what listens there, or choose another port") from error
     return opened
 
 

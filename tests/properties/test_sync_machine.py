@@ -74,7 +74,7 @@ class Client:
     items: dict[int, int]
 
 
-@settings(max_examples=150, stateful_step_count=40, deadline=None)
+@settings(max_examples=60, stateful_step_count=30)
 class SyncMachine(RuleBasedStateMachine):
     """`keys` are all states that the server has handed out; the client may present any it has not outgrown."""
 
