@@ -20,7 +20,7 @@ from typing import Final
 from eas_server.model.mail import MessageIndex
 from eas_server.render import contents, structure, text
 from eas_server.render.structure import Part
-from eas_server.submission.header import Header, InvalidMessage, parse_fields, read_header
+from eas_server.submission.header import Header, parse_fields, read_header
 
 _SECURED: Final = frozenset({"multipart/signed", "multipart/encrypted"})
 _BODY_TYPE: Final = (b"content-type", b"content-transfer-encoding")
@@ -53,7 +53,7 @@ def add_original(message: memoryview, header: Header, original: Quoted, *, forwa
     parts = contents.collect(own.root)
     other = structure.scan(original.octets)
     if own.broken or not parts.has_text or not _is_readable(original, other):
-        return _wrapped(message, header, [_embedded(original, header.eol)])
+        return _wrapped(message, header, [_embedded(original, other.root, header.eol)])
     edits = [_Edit.extend(message, part, _Quote.of(original, other.root)) for part in (parts.plain, parts.html) if part]
     extended = _spliced(message, edits)
     attached = _taken_along(other.root, original, forward=forward, as_html=parts.html is not None)
@@ -178,7 +178,7 @@ def _unflowed(plain: str) -> str:
     return "\n".join(joined)
 
 
-def _header_octets(message: memoryview, part: Part) -> bytes:
+def _header_octets(message: bytes | memoryview, part: Part) -> bytes:
     """The header of a part without the empty line below it."""
     lines = bytes(message[part.header : part.start])
     for empty in (b"\r\n", b"\n"):
@@ -220,13 +220,10 @@ def _wrapped(message: memoryview, header: Header, attached: list[bytes]) -> byte
     return b"".join((*pieces, delimiter, b"--", eol))
 
 
-def _embedded(original: Quoted, eol: bytes) -> bytes:
+def _embedded(original: Quoted, root: Part, eol: bytes) -> bytes:
     """The original as an attached message: its octets as they are, save Bcc, which nobody else may see."""
-    try:
-        header = read_header(original.octets)
-        octets = header.visible().octets + original.octets[header.size :]
-    except InvalidMessage:
-        octets = original.octets
+    header = parse_fields(_header_octets(original.octets, root))
+    octets = header.visible().octets + original.octets[root.header + header.size :]
     name = re.sub(r"[^A-Za-z0-9 ._-]+", "_", original.index.subject).strip(" ._")[:60] or "message"
     encoding = b"" if octets.isascii() else b"Content-Transfer-Encoding: 8bit" + eol
     disposition = f'Content-Disposition: attachment; filename="{name}.eml"'.encode()
@@ -243,5 +240,7 @@ def _taken_along(root: Part, original: Quoted, *, forward: bool, as_html: bool) 
 def _part_octets(part: Part, root: Part, octets: bytes) -> bytes:
     if part is not root:
         return octets[part.header : part.end]
-    header = read_header(octets)
-    return header.only(lambda field: field.name.startswith(_DESCRIPTION)).octets + octets[header.size : part.end]
+    # not `read_header`: what came in from outside may have a header that nobody may send
+    header = parse_fields(_header_octets(octets, root))
+    kept = header.only(lambda field: field.name.startswith(_DESCRIPTION) and b"\0" not in field.value)
+    return kept.octets + octets[part.header + header.size : part.end]

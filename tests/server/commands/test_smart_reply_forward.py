@@ -391,3 +391,16 @@ async def test_the_forwarded_copy_is_as_long_as_it_says():
     forwarding = bench.submission.last.forwarding
     assert forwarding is not None
     assert len(await read(forwarding.content)) == forwarding.content.size
+
+
+@pytest.mark.parametrize("odd", [b"X-Odd: \0\r\n", b"X-Odd: " + b"x" * 300_000 + b"\r\n"], ids=["NUL", "long"])
+def test_an_original_with_a_header_that_nobody_may_send(odd: bytes):
+    """Mail from outside may break every rule. It is forwarded all the same, and Bcc is still not told."""
+    own = memoryview(PLAIN)
+    pdf = ORIGINAL.replace(b"MIME-Version", odd + b"MIME-Version") + PDF
+    signed = pdf.replace(b"application/pdf", b'multipart/signed; boundary="s"')
+    for octets, kept in ((pdf, b"JVBERi0="), (signed, b"lunch")):
+        quoted = Quoted(octets=octets, index=index_message(octets)[0])
+        sent = bytes(add_original(own, read_header(own), quoted, forward=True))
+        assert kept in sent
+        assert b"secret@example.com" not in sent
