@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from eas_server.commands.context import Command, Context
-from eas_server.commands.folder_keys import MAX_DISPLAY_NAME, answered, key_for, presented
+from eas_server.commands.folder_keys import answered, is_display_name, key_for, presented
 from eas_server.commands.reading import wbxml_reader
 from eas_server.errors import FolderExists, NoSuchFolder
 from eas_server.model.ids import ROOT, CollectionId
@@ -40,7 +40,7 @@ async def handle(request: Request, ctx: Context) -> Response:
 
 
 def _refusal(request: Request, folders: Sequence[Folder]) -> Status | None:
-    if not 1 <= len(request.display_name) <= MAX_DISPLAY_NAME or request.type not in CREATABLE:
+    if not is_display_name(request.display_name) or request.type not in CREATABLE:
         return Status.MALFORMED_REQUEST  # MS-ASCMD_R4035
     parent = find(folders, request.parent_id)
     if parent is None and request.parent_id != ROOT:

@@ -1,5 +1,7 @@
 """The keys of FolderSync, as its four commands share them (docs/decisions/0012-folder-keys.md)."""
 
+import re
+
 from eas_server.commands.context import Context
 from eas_server.errors import StaleSyncKey
 from eas_server.interfaces import KEPT_SUCCESSORS
@@ -9,6 +11,14 @@ from eas_server.sync.hierarchy import Held, same
 
 MAX_DISPLAY_NAME = 256
 """Characters (MS-ASCMD_R2194)."""
+_NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+"""Characters that XML cannot hold, and other controls: no client could show them, and some would fail on them."""
+
+
+def is_display_name(text: str) -> bool:
+    """Whether a folder can be called so: with something that can be seen, without controls, not too long."""
+    visible = any(character.isprintable() and not character.isspace() for character in text[:MAX_DISPLAY_NAME])
+    return visible and len(text) <= MAX_DISPLAY_NAME and _NO_NAME.search(text) is None
 
 
 async def presented(ctx: Context, key: str) -> HierarchyState | None:

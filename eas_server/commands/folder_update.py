@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from eas_server.commands.context import Command, Context
-from eas_server.commands.folder_keys import MAX_DISPLAY_NAME, key_for, presented
+from eas_server.commands.folder_keys import is_display_name, key_for, presented
 from eas_server.commands.reading import wbxml_reader
 from eas_server.errors import FolderExists, NoSuchFolder
 from eas_server.model.ids import ROOT, CollectionId
@@ -39,7 +39,7 @@ async def handle(request: Request, ctx: Context) -> Response:
 
 
 def _refusal(request: Request, folders: Sequence[Folder]) -> Status | None:
-    if not 1 <= len(request.display_name) <= MAX_DISPLAY_NAME:
+    if not is_display_name(request.display_name):
         return Status.MALFORMED_REQUEST
     folder, parent = find(folders, request.server_id), find(folders, request.parent_id)
     if folder is None:

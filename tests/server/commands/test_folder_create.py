@@ -120,3 +120,19 @@ async def test_default_folders_cannot_be_made(type_: int) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 257])
 async def test_a_name_has_1_to_256_characters(name: str) -> None:
     assert await create(await ready(), name=name) == Response(status=Status.MALFORMED_REQUEST)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\t", "\r\n", "a\0b", "a\nb", "\x01", "a\x7f", "\x85", "a\ufffe", "\u200b", "\u202e", "x" * 257]
+)
+async def test_a_name_that_nobody_could_read(name: str) -> None:
+    """Other devices get it in FolderSync, and XML cannot hold it."""
+    bench = await ready()
+    before = await bench.folders.folders(ALICE.user)
+    assert (await create(bench, name=name)).status == Status.MALFORMED_REQUEST
+    assert await bench.folders.folders(ALICE.user) == before
+
+
+@pytest.mark.parametrize("name", ["Ärger & Ü", "漢字", "😀", "a\u200db", "\u202eabc", "x" * 256, "/"])
+async def test_a_name_that_is_only_odd(name: str) -> None:
+    assert (await create(await ready(), name=name)).status == Status.SUCCESS
