@@ -4,6 +4,9 @@ from enum import IntEnum
 
 from protocol.schema import el, element
 
+MAX_ID = 64
+"""Characters of a CollectionId (and more than any Class has): the server keeps both with the device."""
+
 
 class Status(IntEnum):
     """[MS-ASCMD] 2.2.3.177.11, Status (Ping)."""
@@ -22,8 +25,8 @@ class Status(IntEnum):
 class Folder:
     """A folder to watch, [MS-ASCMD] 2.2.3.71.2, request."""
 
-    id: str = el("Ping:Id")
-    item_class: str = el("Ping:Class")
+    id: str = el("Ping:Id", max_length=MAX_ID)
+    item_class: str = el("Ping:Class", max_length=MAX_ID)
 
 
 @element("Ping:Ping")

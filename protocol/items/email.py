@@ -19,6 +19,10 @@ MAX_BCC: Final = 1024
 """Characters of Bcc (schema of Email2)."""
 MAX_CATEGORIES: Final = 300
 """MS-ASEMAIL_R324."""
+MAX_WORD: Final = 255
+"""Characters of a Category and the like: the documents name no limit, and the server keeps them beside each message."""
+MAX_FLAG_TEXT: Final = 4096
+"""Characters of the Subject of a Flag, for the same reason."""
 CONTENT_CLASS: Final = "urn:content-classes:message"
 """The only ContentClass of a message (MS-ASEMAIL_R342)."""
 
@@ -84,9 +88,9 @@ class MeetingMessageType(IntEnum):
 class Flag:
     """A follow-up flag, [MS-ASEMAIL] 2.2.2.34; without content: the message has none (MS-ASEMAIL_R437)."""
 
-    subject: str | None = el("Tasks:Subject", default=None)
+    subject: str | None = el("Tasks:Subject", default=None, max_length=MAX_FLAG_TEXT)
     status: FlagStatus | None = el("Email:Status", default=None)
-    flag_type: str | None = el("Email:FlagType", default=None)
+    flag_type: str | None = el("Email:FlagType", default=None, max_length=MAX_WORD)
     date_completed: datetime | None = el("Tasks:DateCompleted", default=None)
     complete_time: datetime | None = el("Email:CompleteTime", default=None)
     start_date: datetime | None = el("Tasks:StartDate", default=None)
@@ -96,7 +100,7 @@ class Flag:
     reminder_set: bool | None = el("Tasks:ReminderSet", default=None)
     reminder_time: datetime | None = el("Tasks:ReminderTime", default=None)
     ordinal_date: datetime | None = el("Tasks:OrdinalDate", default=None)
-    sub_ordinal_date: str | None = el("Tasks:SubOrdinalDate", default=None)
+    sub_ordinal_date: str | None = el("Tasks:SubOrdinalDate", default=None, max_length=MAX_WORD)
 
 
 @element("Email:Recurrence")
@@ -179,7 +183,9 @@ class Email:
     last_verb_execution_time: datetime | None = el("Email2:LastVerbExecutionTime", default=None)
     received_as_bcc: bool | None = el("Email2:ReceivedAsBcc", default=None)
     sending_agent: str | None = el("Email2:Sender", default=None)
-    categories: tuple[str, ...] | None = el("Email:Categories", item="Email:Category", default=None)
+    categories: tuple[str, ...] | None = el(
+        "Email:Categories", item="Email:Category", default=None, max_length=MAX_WORD
+    )
     body_part: BodyPart | None = el(default=None)
     account_id: str | None = el("Email2:AccountId", default=None)
     rights_management_license: Element | None = el("RightsManagement:RightsManagementLicense", default=None)

@@ -259,3 +259,18 @@ def test_full_is_full() -> None:
     left = {"meeting_request", "rights_management_license", "send"}
     assert {field.name for field in fields(Email) if getattr(FULL, field.name) is None} == left
     assert {field.name for field in fields(MeetingRequest) if getattr(MEETING, field.name) is None} == {"forwardees"}
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        Element(tag("Email:Categories"), [Element(tag("Email:Category"), "x" * 256)]),
+        Element(tag("Email:Flag"), [Element(tag("Email:FlagType"), "x" * 256)]),
+        Element(tag("Email:Flag"), [Element(tag("Tasks:Subject"), "x" * 4097)]),
+    ],
+    ids=lambda element: element.children[0].tag.name,
+)
+def test_endless_words_are_refused(inner: Element) -> None:
+    """A server keeps them beside the message, where each listing reads them."""
+    with pytest.raises(MalformedXml, match="longer than"):
+        load(Email, Element(tag("AirSync:ApplicationData"), [inner]))
