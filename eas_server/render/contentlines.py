@@ -59,7 +59,10 @@ class Property:
 
     def param(self, name: str) -> str | None:
         """The first value of a parameter; None where there is none."""
-        return next(iter(self.all_of(name)), None)
+        if not self.params:
+            return None
+        wanted = name.upper()
+        return next((values[0] for key, values in self.params if values and key.upper() == wanted), None)
 
     @property
     def types(self) -> frozenset[str]:
@@ -251,12 +254,10 @@ def _lines(octets: bytes) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _split(octets: bytes) -> Iterator[bytes]:
-    start = 0
-    while start < len(octets):
-        end = octets.find(b"\n", start) + 1 or len(octets)
-        yield octets[start:end]
-        start = end
+def _split(octets: bytes) -> list[bytes]:
+    lines = [line + b"\n" for line in octets.split(b"\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
 
 
 def _goes_on(held: list[bytes]) -> bool:
@@ -273,7 +274,8 @@ _PARAM_VALUE: Final = re.compile(r'"([^"]*)"|([^":;,]*)')
 
 
 def _property(line: bytes) -> Property:
-    text = _FOLDED.sub(b"", line).decode("utf-8", "surrogateescape").rstrip("\r\n")
+    unfolded = line if line.count(b"\n") == 1 else _FOLDED.sub(b"", line)
+    text = unfolded.decode("utf-8", "surrogateescape").rstrip("\r\n")
     head = _HEAD.match(text)
     if head is None:
         return Property("", text, octets=line)

@@ -99,10 +99,12 @@ def with_part(held: Property, index: int, text: str | None, *, least: int = 0) -
     parts = split_value(held.decoded, ";") if held.value else []
     parts += [""] * (max(index + 1, least) - len(parts))
     parts[index] = escape(text or "")
-    changed = held.with_value(";".join(parts).rstrip(";") if least == 0 else ";".join(parts))
+    while len(parts) > max(least, 1) and not parts[-1]:
+        del parts[-1]
+    changed = held.with_value(";".join(parts))
     return changed.with_param("LABEL") if changed.param("LABEL") is not None else changed
 
 
 def is_blank(held: Property) -> bool:
     """Whether a structured value says nothing."""
-    return not held.value.strip("; ")
+    return not held.value.strip(";")

@@ -31,6 +31,7 @@ _NAMES: Final = ("first_name", "middle_name", "last_name", "suffix")
 _INSTEAD: Final = ("company_name", "file_as", "nick_name", "email1_address")
 """What a contact without a name is shown under."""
 _SHOWN: Final = (*_NAMES, "company_name")
+_NOTHING: Final = (None, "", (), b"")
 _KEPT: Final = frozenset({"picture"})
 _DATES: Final = frozenset({"birthday", "anniversary"})
 _PARTS_OF_N: Final = 5
@@ -61,7 +62,7 @@ def _contact(card: Component, places: Places, preferences: Sequence[BodyPreferen
     found: dict[str, Any] = {}
     for place, held in places.taken.items():
         if place in _READ:
-            found[place] = _READ[place](held) or None
+            found[place] = _READ[place](held)
         elif place in _FIELDS:
             found[place] = held.text or None
     parts = {owner: places.taken[owner].parts for owner in _OWNERS if owner in places.taken}
@@ -72,7 +73,8 @@ def _contact(card: Component, places: Places, preferences: Sequence[BodyPreferen
     _name(card, places, found)
     text = item_body.held_text(card, "NOTE", HTML_OF_CONTACTS)
     return Contact(
-        **{field: value for field, value in found.items() if value}, body=item_body.text_body(text, preferences)
+        **{field: value for field, value in found.items() if value not in _NOTHING},
+        body=item_body.text_body(text, preferences),
     )
 
 
@@ -247,8 +249,8 @@ def _slotted(field: str, params: Params) -> Params:
 def _with_names(card: Component, current: Contact, wanted: Contact, *, filed_by_client: bool) -> Component:
     """FN follows the names; FileAs is kept where it says something else."""
     shown = card.text("FN")
-    named = [getattr(current, name) for name in _SHOWN] != [getattr(wanted, name) for name in _SHOWN]
-    if named or not shown:
+    before, after = ([getattr(contact, name) for name in _SHOWN] for contact in (current, wanted))
+    if before != after or not shown or not any(before):
         shown = _shown({name: getattr(wanted, name) for name in _FIELDS})
         card = card.with_text("FN", shown)
     held = card.first("X-EAS-FILE-AS")
