@@ -69,10 +69,9 @@ class Plan:
         return view
 
     def _low_after(self, done: Sequence[Step], rest: Sequence[Step]) -> Position:
-        low = self.view.low
-        if any(step.kind is Kind.SOFT_DELETE for step in done):
-            # Below the limit some may be held still: the backlog, should the filter widen, skips those.
-            low = max(low, Position(self.cutoff, -1))
+        # What is hidden is passed over unseen: should the filter widen, the backlog begins at the limit again, and
+        # skips what is held.
+        low = max(self.view.low, Position(self.cutoff, -1))
         if not any(step.backlog for step in rest):
             return min(low, self.backlog_end)
         sent = [step for step in done if step.backlog]
