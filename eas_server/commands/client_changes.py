@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions
+from eas_server.commands.kept_changes import KeptChanges, accepted_name
+from eas_server.commands.kept_changes import clashes as kept_clashes
+from eas_server.commands.kept_items import KEPT
 from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
-from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id
-from eas_server.model.mail import KEEP, Folder, FolderType, ItemClass, StateChange
-from eas_server.model.view import CollectionState, View
+from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id, server_id
+from eas_server.model.mail import KEEP, Entry, Folder, FolderType, ItemClass, StateChange
+from eas_server.model.view import Accepted, CollectionState, View
 from eas_server.render.email import InvalidFlag, flag_from_client
 from eas_server.sync.conflict import clashes, repeated
-from eas_server.sync.window import absorb_conflict, absorb_delete, absorb_write
+from eas_server.sync.window import absorb_add, absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
     Add,
     AddResponse,
@@ -26,6 +29,7 @@ from protocol.commands.sync import (
     FetchResponse,
     Status,
 )
+from protocol.elements import Element, Tag
 from protocol.errors import MalformedXml
 from protocol.items.email import Email
 from protocol.schema import load
@@ -38,6 +42,8 @@ class Carried:
     view: View
     written: dict[ItemId, tuple[Revision, ...]] = field(default_factory=dict)
     """Revisions that this device made under the presented key, this time or before."""
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+    """Adds that were carried out under the presented key, this time or before."""
     responses: list[CommandResponse] = field(default_factory=list)
 
 
@@ -50,6 +56,8 @@ class Terms:
     options: ItemOptions
     deleted_items: CollectionId | None
     """Where deleted items go; None: they go for good."""
+    supported: frozenset[Tag] | None = None
+    """The properties that the client manages; None: all of them."""
 
 
 class ClientChanges:
@@ -61,14 +69,15 @@ class ClientChanges:
         self._terms = terms
         self._known: Mapping[ItemId, Revision] = state.view.revisions
         self._presented = state.view
-        self.carried = Carried(view=state.view, written=dict(state.written))
+        self._kept = KeptChanges(ctx, folder, terms.supported)
+        self.carried = Carried(view=state.view, written=dict(state.written), accepted=dict(state.accepted))
 
     async def carry_out(self, commands: tuple[Add | Change | Delete | Fetch, ...]) -> Carried:
         """All of them. Raises what the store raises; what fails for one item is its response."""
         for command in commands:
             match command:
                 case Add():
-                    self._refuse_add(command)
+                    await self._add(command)
                 case Change():
                     await self._change(command)
                 case Delete():
@@ -77,9 +86,31 @@ class ClientChanges:
                     await self._fetch(command)
         return self.carried
 
-    def _refuse_add(self, add: Add) -> None:
-        """Messages cannot be added (MS-ASCMD_R755)."""
-        self.carried.responses.append(AddResponse(client_id=add.client_id, status=Status.CONVERSION_ERROR))
+    async def _add(self, add: Add) -> None:
+        """A new item, or the one that the same Add made before. Messages cannot be added (MS-ASCMD_R755)."""
+        status, item = Status.CONVERSION_ERROR, None
+        if self._folder.item_class in KEPT and add.item_class in (None, self._folder.item_class.value):
+            status, item = await self._carry_out_add(add)
+        name = None if item is None else server_id(self._folder.id, item)
+        self.carried.responses.append(AddResponse(client_id=add.client_id, server_id=name, status=status))
+
+    async def _carry_out_add(self, add: Add) -> tuple[Status, ItemId | None]:
+        name, digest = accepted_name(add.client_id, add.application_data)
+        earlier = self.carried.accepted.get(name)
+        entry: Entry | Status | None = None if earlier is None else await self._entry(earlier.item)
+        if entry is None:
+            entry = await self._kept.add(add.application_data)
+        if isinstance(entry, Status):
+            return entry, None
+        self.carried.accepted[name] = Accepted(item=entry.id, digest=digest)
+        self.carried.view = absorb_add(self.carried.view, entry)
+        return Status.SUCCESS, entry.id
+
+    async def _entry(self, item: ItemId) -> Entry | None:
+        found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
+        if not found:
+            return None
+        return Entry(id=item, revision=found[0].revision, received=int(found[0].received.timestamp()))
 
     def _item(self, server_id: str) -> ItemId | None:
         """The item that a ServerId names in this collection."""
@@ -95,10 +126,17 @@ class ClientChanges:
         item = self._item(change.server_id)
         if item is None:
             return Status.NOT_FOUND
-        if change.application_data is None or self._folder.item_class is not ItemClass.EMAIL:
+        if change.application_data is None:
             return Status.CONVERSION_ERROR
+        if self._folder.item_class in KEPT:
+            return await self._change_kept(item, change.application_data)
+        if self._folder.item_class is ItemClass.EMAIL:
+            return await self._change_message(item, change.application_data)
+        return Status.CONVERSION_ERROR
+
+    async def _change_message(self, item: ItemId, data: Element) -> Status:
         try:
-            wanted = _state_change(load(Email, change.application_data))
+            wanted = _state_change(load(Email, data))
         except (MalformedXml, InvalidFlag):
             return Status.CONVERSION_ERROR
         user, mail = self._ctx.account.user, self._ctx.ports.mail
@@ -120,6 +158,25 @@ class ClientChanges:
         except NoSuchItem:
             return Status.NOT_FOUND
         again = repeated(wanted, found[0].state, found[0].changed, own=self._own(item))
+        if made.after != made.before:
+            carried.written[item] = (*carried.written.get(item, ()), made.after)
+        if made.after != made.before or again:
+            carried.view = absorb_write(carried.view, item, before=made.before, after=made.after, repeated=again)
+        return Status.SUCCESS
+
+    async def _change_kept(self, item: ItemId, data: Element) -> Status:
+        found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
+        if not found:
+            return Status.NOT_FOUND
+        carried, own = self.carried, self._own(item)
+        known = self._known.get(item, self._presented.token)
+        if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found[0], known, own):
+            carried.view = absorb_conflict(carried.view, item)
+            return Status.CONFLICT
+        made = await self._kept.change(found[0], data)
+        if isinstance(made, Status):
+            return made
+        again = (made.before,) if made.before in own else ()
         if made.after != made.before:
             carried.written[item] = (*carried.written.get(item, ()), made.after)
         if made.after != made.before or again:
@@ -173,7 +230,7 @@ def _state_change(email: Email) -> StateChange:
 
 def deleted_items_of(folders: Mapping[CollectionId, Folder], folder: Folder) -> CollectionId | None:
     """Where items deleted in `folder` go: Deleted Items, unless they are there already or are no mail."""
-    if folder.type is FolderType.DELETED_ITEMS:
+    if folder.type is FolderType.DELETED_ITEMS or folder.item_class is not ItemClass.EMAIL:
         return None
     for other in folders.values():
         if other.type is FolderType.DELETED_ITEMS:

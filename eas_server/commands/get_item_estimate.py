@@ -98,8 +98,6 @@ async def _count(ctx: Context, folder: Folder, state: CollectionState, options: 
     That is too much by what the client holds of it, which happens only after a filter was narrowed and widened again
     before all SoftDeletes went out: an estimate may be.
     """
-    if folder.item_class is not ItemClass.EMAIL:
-        return 0
     user, mail, view = ctx.account.user, ctx.ports.mail, state.view
     limit = limit_of(options, folder.item_class, ctx.now)
     plan = await look_ahead(mail, user, folder.id, view, cutoff=limit, wanted=0)

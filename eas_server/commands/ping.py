@@ -13,7 +13,7 @@ from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.model.device import Device
 from eas_server.model.ids import ROOT, CollectionId
-from eas_server.model.mail import Folder, ItemClass
+from eas_server.model.mail import Folder
 from eas_server.sync.window import Kind, is_current
 from protocol.commands.ping import Request, Response, Status
 from protocol.errors import MalformedRequest
@@ -77,7 +77,7 @@ async def has_news(ctx: Context, folder: Folder) -> bool:
     """Whether a Sync with the newest key would bring something; what merely ages out of the filter is no news."""
     user, mail = ctx.account.user, ctx.ports.mail
     state = await ctx.ports.state.collection(user, ctx.device.id, folder.id, None)
-    if state is None or folder.item_class is not ItemClass.EMAIL:
+    if state is None:
         return False
     limit = limit_of(choose((), folder.item_class, state.options), folder.item_class, ctx.now)
     tokens = await mail.tokens(user, [folder.id])

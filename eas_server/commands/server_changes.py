@@ -13,7 +13,7 @@ from eas_server.commands.items import ItemOptions, application_data, body_plan
 from eas_server.errors import Unavailable
 from eas_server.model.device import Device
 from eas_server.model.ids import CollectionId, ItemId, Revision, server_id
-from eas_server.model.mail import Changed, Folder, Item
+from eas_server.model.mail import Changed, Folder, Item, ItemClass
 from eas_server.model.view import View
 from eas_server.render.email import only_state_changed, state_properties
 from eas_server.sync.window import NEVER, Kind, Plan, Step
@@ -160,9 +160,9 @@ async def rendered_item(
 ) -> Element | None:
     """ApplicationData of an item; None where it cannot be rendered, which is recorded with the device."""
     try:
-        plan = body_plan(item, options)
+        plan = body_plan(item, options) if folder.item_class is ItemClass.EMAIL else None
         if budget is not None:
-            budget.octets -= plan.weight
+            budget.octets -= item.content.size if plan is None else plan.weight
         return await application_data(ctx, folder, item, options, plan=plan)
     except Unavailable:
         raise

@@ -11,7 +11,7 @@ from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.server_changes import Budget, Sent, render_steps
-from eas_server.commands.sync_options import choose, limit_of, pack
+from eas_server.commands.sync_options import choose, limit_of, pack, supported_by, supported_in
 from eas_server.errors import CommandError, NoSuchFolder, StaleSyncKey, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
@@ -79,7 +79,7 @@ async def _begin(ctx: Context, asked: Collection, folder: Folder) -> CollectionR
     state = CollectionState(
         key=INITIAL_KEY,
         view=start(tokens[folder.id], limit_of(options, folder.item_class, ctx.now)),
-        options=pack(options) if asked.options else b"",
+        options=pack(options, supported_by(asked)) if asked.options or asked.supported is not None else b"",
     )
     key = await ctx.ports.state.advance(user, ctx.device.id, folder.id, None, state)
     return CollectionResponse(sync_key=key, collection_id=folder.id, status=Status.SUCCESS)
@@ -100,12 +100,14 @@ async def _go_on(
     if state is None:
         raise StaleSyncKey(asked.sync_key)
     options = choose(asked.options, folder.item_class, state.options)
-    remembered = pack(options) if asked.options else state.options
+    supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
+    remembered = pack(options, supported) if asked.options or asked.supported is not None else state.options
     terms = Terms(
         conflict=Conflict.SERVER_WINS if options.conflict is None else options.conflict,
         deletes_as_moves=asked.deletes_as_moves is not False,
         options=ItemOptions.of(options),
         deleted_items=deleted_items_of(folders, folder),
+        supported=supported,
     )
     commands = asked.commands.commands if asked.commands else ()
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
@@ -127,7 +129,7 @@ async def _answer(
         ctx.account.user,
         ctx.device.id,
         folder.id,
-        replace(state, written=carried.written),
+        replace(state, written=carried.written, accepted=carried.accepted),
         CollectionState(key=INITIAL_KEY, view=sent.view, options=options),
     )
     return CollectionResponse(
@@ -156,7 +158,7 @@ async def _window(
     """
     size = min(_window_size(ctx, asked), budget.items)
     idle = asked.commands is None or not asked.commands.commands
-    if asked.get_changes is False or folder.item_class is not ItemClass.EMAIL or (size <= 0 and idle):
+    if asked.get_changes is False or (size <= 0 and idle):
         return Sent(view=view)
     user = ctx.account.user
     tokens = await ctx.ports.mail.tokens(user, [folder.id])

@@ -9,7 +9,9 @@ from eas_server.model.mail import ItemClass
 from eas_server.model.view import NO_LIMIT
 from eas_server.sync.filters import FilterType, cutoff
 from protocol import wbxml
-from protocol.commands.sync import Options, Status
+from protocol.codepages import tag as find_tag
+from protocol.commands.sync import Collection, Options, Status
+from protocol.elements import Element, Tag
 from protocol.schema import dump, load
 
 _FILTERS: Final = {
@@ -20,6 +22,7 @@ _FILTERS: Final = {
 """The values of FilterType that a class has (MS-ASCMD_R3035 to R3061); the other classes ignore it (R3078)."""
 
 SMS: Final = "SMS"
+_SUPPORTED: Final = find_tag("AirSync:Supported")
 
 
 def choose(given: Sequence[Options], item_class: ItemClass, remembered: bytes) -> Options:
@@ -58,11 +61,32 @@ def limit_of(options: Options, item_class: ItemClass, now: datetime) -> int:
     return cutoff(FilterType(options.filter_type), now)
 
 
-def pack(options: Options) -> bytes:
-    """Options as a StateStore keeps them."""
-    return wbxml.encode(dump(options)).join()
+def supported_by(asked: Collection) -> frozenset[Tag] | None:
+    """The properties that a client names as its own; None where it names none, by an empty Supported too (LG sends
+    such), so that all count as supported (MS-ASCMD_R5906).
+    """
+    if asked.supported is None or not asked.supported.children:
+        return None
+    return frozenset(child.tag for child in asked.supported.children)
+
+
+def pack(options: Options, supported: frozenset[Tag] | None) -> bytes:
+    """Options and Supported as a StateStore keeps them: in a Collection."""
+    named = sorted(supported or (), key=lambda tag: (tag.page, tag.token))
+    kept = Collection(
+        sync_key="",
+        collection_id="",
+        supported=Element(_SUPPORTED, [Element(tag) for tag in named]) if named else None,
+        options=(options,),
+    )
+    return wbxml.encode(dump(kept)).join()
 
 
 def unpack(packed: bytes) -> Options:
-    """What `pack` made."""
-    return load(Options, wbxml.decode(packed))
+    """The Options that `pack` was given."""
+    return load(Collection, wbxml.decode(packed)).options[0]
+
+
+def supported_in(packed: bytes) -> frozenset[Tag] | None:
+    """The Supported that `pack` was given."""
+    return supported_by(load(Collection, wbxml.decode(packed))) if packed else None

@@ -151,10 +151,11 @@ def plan(
             fresh[entry.id] = step
         else:
             (changed if step.kind is Kind.CHANGE else deleted).append(step)
+    leaving = {step.id for step in deleted}
     soft = [
         Step(kind=Kind.SOFT_DELETE, id=entry.id)
         for entry in expired
-        if entry.id in view.held and entry.received < cutoff
+        if entry.id in view.held and entry.received < cutoff and entry.id not in leaving
     ]
     older = [
         Step(kind=Kind.ADD, id=entry.id, entry=entry, backlog=True)
@@ -183,7 +184,8 @@ def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
     if not entry.present:
         return Step(kind=Kind.DELETE, id=entry.id) if held else None
     if entry.received < cutoff:
-        return None  # the filter hides it; if the client holds it, it is among the expired
+        # the filter hides it: it has aged, or was moved back in time
+        return Step(kind=Kind.SOFT_DELETE, id=entry.id) if held else None
     if not held:
         # Below `low` it is part of the backlog, which has yet to come.
         above = Position(entry.received, entry.id) >= view.low

@@ -33,9 +33,11 @@ class Store:
         self.items[self.last] = entry
         return entry
 
-    def change(self, item: int) -> Revision:
+    def change(self, item: int, received: int | None = None) -> Revision:
         self.token += 1
-        self.items[item] = replace(self.items[item], revision=Revision(self.token))
+        old = self.items[item]
+        moved = old.received if received is None else received
+        self.items[item] = replace(old, revision=Revision(self.token), received=moved)
         return Revision(self.token)
 
     def delete(self, item: int) -> None:
@@ -94,6 +96,12 @@ class SyncMachine(RuleBasedStateMachine):
     def someone_changes(self, pick: int) -> None:
         if self.store.items:
             self.store.change(sorted(self.store.items)[pick % len(self.store.items)])
+
+    @rule(pick=st.integers(0, 10**6), hour=st.integers(0, 20))
+    def someone_moves_in_time(self, pick: int, hour: int) -> None:
+        """An event is put off, a task gets another date."""
+        if self.store.items:
+            self.store.change(sorted(self.store.items)[pick % len(self.store.items)], hour * HOUR)
 
     @rule(pick=st.integers(0, 10**6))
     def someone_deletes(self, pick: int) -> None:

@@ -1,0 +1,102 @@
+"""What a client did to an item that is kept as vCard or iCalendar: its Add and its Change, carried out."""
+
+import hashlib
+import secrets
+from typing import Final
+
+from eas_server.commands import kept_items
+from eas_server.commands.context import Context
+from eas_server.errors import NoSuchItem, StoreFull
+from eas_server.interfaces import Written
+from eas_server.model.ids import Revision
+from eas_server.model.mail import Entry, Folder, Item
+from eas_server.render.pim import InvalidItem
+from protocol import wbxml
+from protocol.commands.sync import Status
+from protocol.elements import Element, Tag
+from protocol.errors import MalformedXml
+
+ATTEMPTS: Final = 5
+"""How often a Change is tried again when somebody else changes the item at the same moment."""
+
+
+class KeptChanges:
+    """Writes items of one folder for one client."""
+
+    def __init__(self, ctx: Context, folder: Folder, supported: frozenset[Tag] | None) -> None:
+        self._ctx = ctx
+        self._folder = folder
+        self._supported = supported
+
+    async def add(self, data: Element) -> Entry | Status:
+        """A new item; the Status of one that cannot be kept (6, 9)."""
+        try:
+            octets = self._written(None, data)
+        except (MalformedXml, InvalidItem):
+            return Status.CONVERSION_ERROR
+        if len(octets) > kept_items.MAX_OCTETS:
+            return Status.CONVERSION_ERROR
+        try:
+            return await self._ctx.ports.mail.add(
+                self._ctx.account.user, self._folder.id, kept_items.new_item(self._folder.item_class, octets)
+            )
+        except StoreFull:
+            return Status.NO_SPACE
+
+    async def change(self, item: Item, data: Element) -> Written | Status:
+        """Another content; the revisions are equal where it is what the item says already.
+
+        What somebody else writes at the same moment is not lost: the change is made again on top of it.
+        """
+        for _ in range(ATTEMPTS):
+            stored = await kept_items.octets_of(item)
+            try:
+                octets = self._written(stored, data)
+            except (MalformedXml, InvalidItem):
+                return Status.CONVERSION_ERROR
+            if octets == stored:
+                return Written(before=item.revision, after=item.revision)
+            if len(octets) > kept_items.MAX_OCTETS:
+                return Status.CONVERSION_ERROR
+            try:
+                made = await self._replace(item, octets)
+            except NoSuchItem:
+                return Status.NOT_FOUND
+            except StoreFull:
+                return Status.NO_SPACE
+            if made is not None:
+                return made
+            found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item.id])
+            if not found:
+                return Status.NOT_FOUND
+            item = found[0]
+        return Status.SERVER_ERROR
+
+    async def _replace(self, item: Item, octets: bytes) -> Written | None:
+        return await self._ctx.ports.mail.replace(
+            self._ctx.account.user,
+            self._folder.id,
+            item.id,
+            kept_items.new_item(self._folder.item_class, octets),
+            item.revision,
+        )
+
+    def _written(self, stored: bytes | None, data: Element) -> bytes:
+        how = kept_items.Writing(
+            version=self._ctx.version, now=self._ctx.now, uid=secrets.token_hex(16), supported=self._supported
+        )
+        return kept_items.written(self._folder.item_class, stored, data, how)
+
+
+def accepted_name(client_id: str, data: Element) -> tuple[str, bytes]:
+    """What an Add is known by when it is repeated: its ClientId with its content, and the digest of that.
+
+    The same ClientId with another content is another item (MS-ASCMD_R961).
+    """
+    digest = hashlib.sha256(wbxml.encode(data).join()).digest()
+    return f"{client_id}:{digest.hex()}", digest
+
+
+def clashes(item: Item, known: int, own: tuple[Revision, ...]) -> bool:
+    """Whether somebody else changed the item since the client knew it."""
+    return item.changed.content > known and item.changed.content not in own

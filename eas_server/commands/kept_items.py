@@ -1,0 +1,104 @@
+"""The classes that are kept as vCard and iCalendar: how Sync reads, writes and describes their items."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from eas_server.model import blob
+from eas_server.model.blob import MemoryBlob
+from eas_server.model.mail import Item, ItemClass, MessageIndex, NewMessage
+from eas_server.render import notes
+from eas_server.render.contacts import vcard
+from protocol.elements import Element, Tag
+from protocol.items.airsyncbase import BodyPreference
+from protocol.items.contacts import Contact
+from protocol.items.notes import Note
+from protocol.schema import dump, load
+from protocol.versions import ProtocolVersion
+
+MAX_OCTETS: Final = 1024 * 1024
+"""The largest item: a contact with its photo, an event with hundreds of exceptions."""
+ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""What stands for the instant of items that no filter hides and nothing orders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What counts when a client's change is written."""
+
+    version: ProtocolVersion
+    now: datetime
+    uid: str
+    """Of an item that is new."""
+    supported: frozenset[Tag] | None
+    """The properties that the client manages; None: it named none, so all of them ([MS-ASCMD] 2.2.3.180)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How the items of a class are kept. What reads raises MalformedLines; what writes InvalidItem beside it."""
+
+    element: type[Any]
+    """The class of ApplicationData."""
+    read: Callable[[bytes, Sequence[BodyPreference]], object]
+    write: Callable[[bytes | None, Any, Writing], bytes]
+    words: Callable[[bytes], str]
+    """What a search finds the item by."""
+    instant: Callable[[bytes], datetime]
+    """What orders and filters the items."""
+
+
+def _write_contact(stored: bytes | None, change: Contact, how: Writing) -> bytes:
+    return vcard.apply_contact(stored, change, version=how.version, now=how.now, uid=how.uid, supported=how.supported)
+
+
+def _write_note(stored: bytes | None, change: Note, how: Writing) -> bytes:
+    return notes.apply_note(stored, change, version=how.version, now=how.now, uid=how.uid)
+
+
+KEPT: Final[Mapping[ItemClass, Kept]] = {
+    ItemClass.CONTACTS: Kept(
+        element=Contact,
+        read=vcard.contact_from,
+        write=_write_contact,
+        words=vcard.search_text,
+        instant=lambda _: ALWAYS,
+    ),
+    ItemClass.NOTES: Kept(
+        element=Note,
+        read=notes.note_from,
+        write=_write_note,
+        words=notes.search_text,
+        instant=notes.last_modified,
+    ),
+}
+
+
+async def octets_of(item: Item) -> bytes:
+    """An item as it is kept: small by MAX_OCTETS."""
+    return await blob.read(item.content)
+
+
+async def kept_data(
+    item_class: ItemClass, item: Item, preferences: Sequence[BodyPreference], version: ProtocolVersion
+) -> Element:
+    """ApplicationData of an item of one of these classes, as the version has it."""
+    return dump(KEPT[item_class].read(await octets_of(item), preferences), version)
+
+
+def written(item_class: ItemClass, stored: bytes | None, data: Element, how: Writing) -> bytes:
+    """The item after a client's Add or Change. Raises MalformedXml, InvalidItem."""
+    kept = KEPT[item_class]
+    return kept.write(stored, load(kept.element, data), how)
+
+
+def new_item(item_class: ItemClass, octets: bytes) -> NewMessage:
+    """An item as the store takes it."""
+    kept = KEPT[item_class]
+    return NewMessage(
+        content=MemoryBlob(octets),
+        index=MessageIndex(size=len(octets)),
+        text=kept.words(octets),
+        received=kept.instant(octets),
+    )

@@ -1,0 +1,258 @@
+"""Sync of what is kept as vCard and iCalendar: contacts and notes, both ways."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eas_server.model.ids import CollectionId
+from eas_server.model.mail import FolderType
+from protocol.codepages import tag
+from protocol.commands.sync import (
+    Add,
+    AddResponse,
+    Change,
+    ChangeResponse,
+    Conflict,
+    Delete,
+    Fetch,
+    Options,
+    ServerAdd,
+    Status,
+)
+from protocol.elements import Element
+from protocol.items.airsyncbase import Body, BodyType
+from protocol.items.contacts import Contact
+from protocol.items.notes import Note
+from protocol.schema import dump, load
+from protocol.versions import SUPPORTED, V14_1, V16_1, ProtocolVersion
+from tests.server.commands.mailbox import Mailbox, Phone, mailbox
+from tests.server.commands.support import ALICE
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> AsyncIterator[Mailbox]:
+    async with mailbox(tmp_path) as made:
+        yield made
+
+
+@dataclass
+class Handset:
+    """A device that syncs one folder of contacts or notes."""
+
+    phone: Phone
+    kind: type[Any]
+    held: dict[str, Any] = field(default_factory=dict)
+
+    async def ask(self, *commands: Any, lose: bool = False, **asked: Any) -> Any:
+        answer = await self.phone.ask(*commands, lose=True, **asked)
+        if answer is None or lose:
+            return answer
+        self.phone.key = answer.sync_key
+        for response in answer.responses.responses if answer.responses else ():
+            if isinstance(response, AddResponse) and response.server_id:
+                self.held[response.server_id] = None
+        for command in answer.commands.commands if answer.commands else ():
+            if isinstance(command, ServerAdd):
+                assert command.server_id not in self.held
+                self.held[command.server_id] = load(self.kind, command.application_data)
+            elif isinstance(command, Change):
+                assert command.server_id in self.held
+                assert command.application_data is not None
+                self.held[command.server_id] = load(self.kind, command.application_data)
+            else:
+                del self.held[command.server_id]
+        return answer
+
+    async def all(self, **asked: Any) -> None:
+        while await self.ask(**asked) is not None:
+            pass
+
+
+async def folder(box: Mailbox, type_: FolderType) -> CollectionId:
+    """The default folder of a type."""
+    return next(f.id for f in await box.store.folders.folders(ALICE.user) if f.type is type_)
+
+
+async def contacts(box: Mailbox, device: str = "device1") -> Handset:
+    """A device that has synced its contacts."""
+    made = Handset(box.phone(device, await folder(box, FolderType.CONTACTS)), Contact)
+    await made.all()
+    return made
+
+
+def add(client_id: str, item: object) -> Add:
+    """A new item of the client."""
+    return Add(client_id=client_id, application_data=dump(item))
+
+
+def change(server_id: str, item: object) -> Change:
+    """A changed one."""
+    return Change(server_id=server_id, application_data=dump(item))
+
+
+@pytest.mark.requirement("MS-ASCMD_R748", "MS-ASCMD_R749")
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_a_contact_comes_to_the_other_device(box: Mailbox, version: ProtocolVersion) -> None:
+    box.bench.version = version
+    phone, tablet = await contacts(box), await contacts(box, "tablet")
+    answer = await phone.ask(add("c1", Contact(first_name="Zoë", last_name="Ölund", email1_address="z@example.org")))
+    (made,) = answer.responses.responses
+    assert (made.client_id, made.status) == ("c1", Status.SUCCESS)
+    assert answer.commands is None
+    assert await phone.ask() is None
+    await tablet.ask()
+    (seen,) = tablet.held.values()
+    assert (seen.first_name, seen.last_name, seen.email1_address) == ("Zoë", "Ölund", "z@example.org")
+
+
+@pytest.mark.requirement("MS-ASCMD_R961")
+async def test_a_repeated_add_makes_one_item_and_another_content_another(box: Mailbox) -> None:
+    phone = await contacts(box)
+    first = await phone.ask(add("c1", Contact(last_name="One")), lose=True)
+    again = await phone.ask(add("c1", Contact(last_name="One")), lose=True)
+    other = await phone.ask(add("c1", Contact(last_name="Two")), lose=True)
+    names = [answer.responses.responses[0].server_id for answer in (first, again, other)]
+    assert names[0] == names[1] != names[2]
+    await phone.ask(add("c1", Contact(last_name="One")))
+    later = await phone.ask(add("c1", Contact(last_name="One")))
+    assert later.responses.responses[0].server_id not in names
+    assert sorted(c.last_name for c in (await everybody(box))) == ["One", "One", "Two"]
+
+
+async def everybody(box: Mailbox) -> list[Contact]:
+    """The contacts as a new device gets them."""
+    fresh = await contacts(box, "fresh")
+    await fresh.all()
+    return list(fresh.held.values())
+
+
+@pytest.mark.requirement("MS-ASCMD_R879")
+async def test_what_a_change_leaves_out_is_deleted(box: Mailbox) -> None:
+    box.bench.version = V14_1
+    phone = await contacts(box)
+    await phone.ask(add("c1", Contact(first_name="A", last_name="B", job_title="C")))
+    (name,) = phone.held
+    answer = await phone.ask(change(name, Contact(first_name="A", last_name="X")))
+    assert answer.responses is None
+    assert answer.commands is None
+    (seen,) = await everybody(box)
+    assert (seen.first_name, seen.last_name, seen.job_title) == ("A", "X", None)
+
+
+@pytest.mark.requirement("MS-ASCMD_R660")
+async def test_what_is_not_supported_stays(box: Mailbox) -> None:
+    box.bench.version = V14_1
+    supported = Element(
+        tag("AirSync:Supported"), [Element(tag("Contacts:FirstName")), Element(tag("Contacts:LastName"))]
+    )
+    phone = Handset(box.phone("device1", await folder(box, FolderType.CONTACTS)), Contact)
+    await phone.ask(supported=supported)
+    await phone.ask(add("c1", Contact(first_name="A", last_name="B", job_title="C")))
+    (name,) = phone.held
+    await phone.ask(change(name, Contact(last_name="X")))
+    (seen,) = await everybody(box)
+    assert (seen.first_name, seen.last_name, seen.job_title) == (None, "X", "C")
+
+
+@pytest.mark.requirement("MS-ASCMD_R2066", "MS-ASCMD_R2069", "MS-ASCMD_R4443")
+async def test_the_server_wins_and_sends_the_whole_item(box: Mailbox) -> None:
+    phone, tablet = await contacts(box), await contacts(box, "tablet")
+    await phone.ask(add("c1", Contact(last_name="B")))
+    (name,) = phone.held
+    await tablet.ask()
+    await tablet.ask(change(name, Contact(last_name="Tablet")))
+    answer = await phone.ask(change(name, Contact(last_name="Phone")))
+    assert answer.responses.responses == (ChangeResponse(server_id=name, status=Status.CONFLICT),)
+    assert phone.held[name].last_name == "Tablet"
+    assert await tablet.ask() is None
+
+
+@pytest.mark.requirement("MS-ASCMD_R2064")
+async def test_the_client_wins_where_it_says_so(box: Mailbox) -> None:
+    phone, tablet = await contacts(box), await contacts(box, "tablet")
+    await phone.ask(add("c1", Contact(last_name="B")), options=Options(conflict=Conflict.CLIENT_WINS))
+    (name,) = phone.held
+    await tablet.ask()
+    await tablet.ask(change(name, Contact(last_name="Tablet")))
+    answer = await phone.ask(change(name, Contact(last_name="Phone")))
+    assert answer.responses is None
+    await tablet.ask()
+    assert tablet.held[name].last_name == "Phone"
+
+
+async def test_a_lost_answer_to_a_change_is_no_conflict_with_oneself(box: Mailbox) -> None:
+    phone = await contacts(box)
+    await phone.ask(add("c1", Contact(last_name="B")))
+    (name,) = phone.held
+    await phone.ask(change(name, Contact(last_name="C")), lose=True)
+    old = await phone.ask(lose=True)
+    (told,) = old.commands.commands
+    assert load(Contact, told.application_data).last_name == "C"
+    answer = await phone.ask(change(name, Contact(last_name="C")))
+    assert answer.responses is None
+    assert answer.commands is None
+    assert await phone.ask() is None
+
+
+async def test_a_contact_is_deleted_for_good(box: Mailbox) -> None:
+    phone, tablet = await contacts(box), await contacts(box, "tablet")
+    await phone.ask(add("c1", Contact(last_name="B")))
+    (name,) = phone.held
+    await tablet.ask()
+    answer = await phone.ask(Delete(server_id=name))
+    assert answer.responses is None
+    await tablet.ask()
+    assert tablet.held == {}
+    bin_ = box.phone(folder=await folder(box, FolderType.DELETED_ITEMS))
+    await bin_.all()
+    assert bin_.items == {}
+
+
+@pytest.mark.requirement("MS-ASCMD_R4439", "MS-ASCMD_R4440")
+async def test_an_item_that_cannot_be_kept_is_refused(box: Mailbox) -> None:
+    phone = await contacts(box)
+    broken = Element(tag("AirSync:ApplicationData"), [Element(tag("Contacts:Birthday"), "no date")])
+    answer = await phone.ask(Add(client_id="c1", application_data=broken))
+    assert answer.responses.responses == (AddResponse(client_id="c1", status=Status.CONVERSION_ERROR),)
+    assert await everybody(box) == []
+
+
+async def test_fetch_gives_a_contact(box: Mailbox) -> None:
+    phone = await contacts(box)
+    await phone.ask(add("c1", Contact(last_name="B")))
+    (name,) = phone.held
+    (fetched,) = (await phone.ask(Fetch(server_id=name))).responses.responses
+    assert load(Contact, fetched.application_data).last_name == "B"
+
+
+@pytest.mark.parametrize("version", [v for v in SUPPORTED if v >= V14_1])
+async def test_a_note_goes_both_ways(box: Mailbox, version: ProtocolVersion) -> None:
+    box.bench.version = version
+    where = await folder(box, FolderType.NOTES)
+    phone, tablet = (Handset(box.phone(device, where), Note) for device in ("device1", "tablet"))
+    await phone.all()
+    await tablet.all()
+    note = Note(subject="Milk", body=Body(type=BodyType.PLAIN, data="two litres"), categories=("home",))
+    await phone.ask(add("n1", note))
+    await tablet.ask()
+    ((name, seen),) = tablet.held.items()
+    assert (seen.subject, seen.body.data, seen.categories) == ("Milk", "two litres", ("home",))
+    await tablet.ask(change(name, Note(subject="Bread", categories=("home",))))
+    await phone.ask()
+    assert (phone.held[name].subject, phone.held[name].body.data) == ("Bread", "two litres")
+
+
+async def test_new_items_wake_a_waiting_device(box: Mailbox) -> None:
+    from eas_server.commands import ping
+    from protocol.commands import ping as pings
+
+    box.bench.version = V16_1
+    phone, tablet = await contacts(box), await contacts(box, "tablet")
+    where = tablet.phone.folder
+    watch = pings.Request(heartbeat_interval=60, folders=(pings.Folder(id=where, item_class="Contacts"),))
+    await phone.ask(add("c1", Contact(last_name="B")))
+    answer = await tablet.phone.bench.run(ping.COMMAND, watch)
+    assert answer == pings.Response(status=pings.Status.CHANGES, folders=(where,))
