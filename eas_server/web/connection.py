@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, Final, cast
 
 from starlette.types import Scope
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from eas_server.web.settings import Timing
@@ -20,7 +21,7 @@ class Connection(HttpToolsProtocol):
 
     header_seconds = Timing().header_seconds
     # in slots: a few attributes more would cost each waiting request a dictionary of its own
-    __slots__ = ("_header_octets", "_header_timer", "_in_body", "_in_headers")
+    __slots__ = ("_header_octets", "_header_timer", "_in_body", "_in_headers", "_running")
 
     def __init__(
         self,
@@ -36,6 +37,8 @@ class Connection(HttpToolsProtocol):
         self._header_octets = 0
         """Octets of headers that were not complete with the read that they came in, and of what follows a body."""
         self._header_timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
+        """The request that is being answered: `cycle` is the one that came last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
@@ -45,6 +48,11 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._forget_timer()
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells the last one alone, and the others would write to a connection that is gone
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -94,6 +102,11 @@ class Connection(HttpToolsProtocol):
         self._header_octets = 0
         self._forget_timer()
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """A request is handed to the application."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _expect_headers(self) -> None:
         self._header_timer = self.loop.call_later(self.header_seconds, self.transport.close)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from eas_server.commands.context import Reply
+from eas_server.commands.context import Context, Reply
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import StoreUnavailable
 from eas_server.model.ids import CollectionId
@@ -139,6 +139,27 @@ async def test_trailers_without_end() -> None:
             with suppress(ConnectionResetError):
                 assert (await asyncio.wait_for(client.reader.readline(), 5)).startswith(b"HTTP/1.1 400")
         assert sent < 5_000_000
+
+
+async def test_a_client_that_leaves_with_requests_in_a_row() -> None:
+    """The first is being answered, the others wait: it learns that nobody listens, and they are not begun."""
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: object, ctx: Context) -> Reply:
+        begun.set()
+        await ctx.gone()
+        left.set()
+        return Reply(body=Segments((b"x" * 1000,)), content_type="x/y")
+
+    async with site() as there:
+        there.seen.answer = slow
+        client = await there.connect()
+        client.writer.write(request() * 5)
+        await begun.wait()
+        client.writer.transport.abort()
+        await asyncio.wait_for(left.wait(), 5)
+        assert (await there.ask("OPTIONS")).status == 200
+        assert len(there.seen.contexts) == 1
 
 
 async def test_trailers_are_no_headers() -> None:
