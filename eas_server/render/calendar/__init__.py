@@ -1,0 +1,18 @@
+"""Events: iCalendar and the Calendar class of the protocol into each other ([MS-ASCAL])."""
+
+from eas_server.render.calendar.from_client import apply_calendar, delete_occurrence
+from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences
+from eas_server.render.calendar.series import Owner
+from eas_server.render.calendar.to_client import calendar_from, client_uid
+
+__all__ = [
+    "FAR_FUTURE",
+    "Occurrence",
+    "Owner",
+    "apply_calendar",
+    "calendar_from",
+    "client_uid",
+    "delete_occurrence",
+    "filter_instant",
+    "occurrences",
+]

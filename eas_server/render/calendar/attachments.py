@@ -1,0 +1,122 @@
+"""Files of an event (16.0 and later): ATTACH lines with their octets in them."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eas_server.render.contentlines import Component, Property, clean
+from eas_server.render.pim import InvalidItem
+from protocol.items.airsyncbase import AddAttachment, Attachment, Attachments, DeleteAttachment, Method
+
+_NAMES: Final = ("FILENAME", "X-FILENAME", "X-APPLE-FILENAME")
+_CONTENT_ID: Final = "X-EAS-CONTENT-ID"
+_CONTENT_LOCATION: Final = "X-EAS-CONTENT-LOCATION"
+_INLINE: Final = "X-EAS-INLINE"
+_METHOD: Final = "X-EAS-METHOD"
+_DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAttachment:
+    """A file of an event. `line` is its ATTACH line."""
+
+    line: Property
+
+    @property
+    def name(self) -> str:
+        return clean(next((name for key in _NAMES if (name := self.line.param(key))), "") or "attachment")
+
+    @property
+    def content_type(self) -> str:
+        return clean(self.line.param("FMTTYPE") or _DEFAULT_TYPE)
+
+    @property
+    def size(self) -> int:
+        """The size in octets, without decoding them."""
+        letters = self.line.value.strip()
+        return len(letters) // 4 * 3 - (len(letters) - len(letters.rstrip("=")))
+
+    def octets(self) -> bytes:
+        """The file. Raises ValueError where the line holds none."""
+        try:
+            return base64.b64decode("".join(self.line.value.split()).encode("ascii", "replace"), validate=True)
+        except binascii.Error:
+            raise ValueError("no base64") from None
+
+
+FileReference = Callable[[int], str]
+"""Gives the FileReference of the file with that number in the event, counted from 0."""
+
+
+def read_attachments(event: Component) -> tuple[HeldAttachment, ...]:
+    """The files that an event carries itself; links to elsewhere are none."""
+    lines = event.all("ATTACH")
+    return tuple(HeldAttachment(line) for line in lines if (line.param("ENCODING") or "").upper() == "BASE64")
+
+
+def shown(held: Sequence[HeldAttachment], reference: FileReference) -> Attachments | None:
+    """The Attachments element; None where there are none."""
+    if not held:
+        return None
+    return Attachments(changes=tuple(_shown(file, reference(number)) for number, file in enumerate(held)))
+
+
+def _shown(file: HeldAttachment, reference: str) -> Attachment:
+    method = file.line.param(_METHOD)
+    return Attachment(
+        display_name=file.name,
+        file_reference=reference,
+        method=Method.EMBEDDED_MESSAGE if method == str(int(Method.EMBEDDED_MESSAGE)) else Method.NORMAL,
+        estimated_data_size=file.size,
+        content_id=file.line.param(_CONTENT_ID),
+        content_location=file.line.param(_CONTENT_LOCATION),
+        is_inline=True if file.line.param(_INLINE) == "1" else None,
+    )
+
+
+def changed(
+    held: Sequence[HeldAttachment], change: Attachments | None, number_of: Callable[[str], int | None]
+) -> tuple[HeldAttachment, ...]:
+    """The files after a client's Add and Delete elements.
+
+    `number_of` gives the number that a FileReference stands for, None for one that is not of this event (InvalidItem).
+    """
+    if change is None:
+        return tuple(held)
+    files: list[HeldAttachment | None] = list(held)
+    for one in change.changes:
+        if isinstance(one, AddAttachment):
+            files.append(HeldAttachment(_added(one)))
+        elif isinstance(one, DeleteAttachment):
+            number = number_of(one.file_reference)
+            if number is None or not 0 <= number < len(held):
+                raise InvalidItem("a file that the event does not have")
+            files[number] = None
+    return tuple(file for file in files if file is not None)
+
+
+def _added(file: AddAttachment) -> Property:
+    params: list[tuple[str, tuple[str, ...]]] = [
+        ("VALUE", ("BINARY",)),
+        ("ENCODING", ("BASE64",)),
+        ("FMTTYPE", (file.content_type or _DEFAULT_TYPE,)),
+        ("FILENAME", (file.display_name,)),
+    ]
+    more = (
+        (_CONTENT_ID, file.content_id),
+        (_CONTENT_LOCATION, file.content_location),
+        (_INLINE, "1" if file.is_inline else None),
+        (_METHOD, None if file.method is Method.NORMAL else str(int(file.method))),
+    )
+    params += [(name, (value,)) for name, value in more if value]
+    return Property("ATTACH", base64.b64encode(file.content).decode("ascii"), tuple(params))
+
+
+def with_attachments(event: Component, files: Sequence[HeldAttachment]) -> Component:
+    """The event with these files, and no others."""
+    wanted = {id(file.line) for file in files}
+    held = {id(file.line) for file in read_attachments(event)}
+    event = event.without(lambda c: id(c) in held - wanted)
+    return event.with_added(*(file.line for file in files if id(file.line) not in held))
