@@ -12,9 +12,11 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +129,18 @@ async def fill(store: Store) -> None:
         await store.admin.add_group(team, [f"{name}@{domain}" for name in NAMES])
 
 
+@cache
+def _filled(folder: Path) -> Path:
+    """A store with all accounts, made once: each module starts with a copy."""
+    folder.mkdir()
+    HostileServer(folder).open(fill)
+    return folder / "store.db"
+
+
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileServer]:
     """A fixture: a server for the attacks of one module."""
     server = HostileServer(tmp_path_factory.mktemp("hostile"))
-    server.open(fill)
+    shutil.copy(_filled(tmp_path_factory.getbasetemp() / "hostile-accounts"), server.folder / "store.db")
     server.start()
     yield server
     server.stop()
