@@ -181,6 +181,10 @@ class Submission:
     forwarding: Forwarding | None
     now: datetime
 
+    def is_own_copy(self, delivery: Delivery) -> bool:
+        """Whether a delivery is the one for the sender's Sent Items."""
+        return delivery.user == self.user and delivery.folder is FolderType.SENT_ITEMS
+
 
 class Submitted(Enum):
     """What became of a submission."""
@@ -207,7 +211,8 @@ class MailSubmission(Protocol):
         DUPLICATE: this device sent the same ClientId with the same octets before (of the last KEPT_CLIENT_IDS of user
         and device within CLIENT_ID_WINDOW; without ClientId the same octets within REPEAT_WINDOW); nothing was done.
         Deliveries to users whose quota is used up, or who are no more, are not made: the receipt names these users, and
-        StoreFull is raised where none could be made and nothing was to be forwarded.
+        StoreFull is raised where none could be made and nothing was to be forwarded. It is raised, too, where the copy
+        for the sender's own Sent Items cannot be made: nobody else would ever show that it is missing.
         Local users that got mail are woken through the ChangeNotifier. Raises StoreFull.
         """
         ...

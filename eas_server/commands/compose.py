@@ -257,7 +257,7 @@ async def _report(routes: Routes, missed: frozenset[UserId], draft: _Draft, ctx:
         if user in missed
     ]
     if not failures:
-        return  # only the copy in the sender's own Sent Items
+        return  # only a report for the sender, whose own mailbox is full
     told = Submission(
         user=ctx.account.user,
         source=None,

@@ -140,6 +140,19 @@ class SubmissionContract:
         elsewhere = Forwarding(sender="alice@example.com", recipients=("x@example.org",), content=large)
         assert (await store.submission.submit(replace(alone, forwarding=elsewhere))).outcome is Submitted.ACCEPTED
 
+    async def test_no_room_for_the_senders_own_copy(self, store: AnyStore) -> None:
+        large = MemoryBlob(b"x" * 2000)
+        to_bob, _ = submission(content=large).deliveries
+        own = Delivery(user=CAROL, folder=FolderType.SENT_ITEMS, message=message(content=large))
+        elsewhere = Forwarding(sender="carol@example.com", recipients=("x@example.org",), content=large)
+        sent = replace(submission(), user=CAROL, deliveries=(to_bob, own), forwarding=elsewhere)
+        with pytest.raises(StoreFull):
+            await store.submission.submit(sent)
+        assert await number_of(store, BOB, INBOX) == 0
+        assert list(await store.queue.due(NOW, 10)) == []
+        again = replace(sent, deliveries=(to_bob,))
+        assert (await store.submission.submit(again)).outcome is Submitted.ACCEPTED
+
     async def test_users_that_are_no_more_are_passed_over(self, store: AnyStore) -> None:
         receipt = await store.submission.submit(submission(to=(UserId("nobody"),)))
         assert receipt == Receipt(outcome=Submitted.ACCEPTED, missed=frozenset({UserId("nobody")}))

@@ -77,7 +77,13 @@ class MemorySubmission:
         source = submission.source
         if source is not None and self._repeated(submission.user, source, submission.now):
             return Receipt(outcome=Submitted.DUPLICATE)
-        woken = [self._deliver(delivery) for delivery in submission.deliveries]
+        # the sender's own copy goes first, as there is no way back from the others
+        deliveries = sorted(submission.deliveries, key=submission.is_own_copy, reverse=True)
+        woken: list[tuple[UserId, CollectionId] | None] = []
+        for delivery in deliveries:
+            woken.append(self._deliver(delivery))
+            if woken[-1] is None and submission.is_own_copy(delivery):
+                raise StoreFull("the sender has no room for the copy in Sent Items")
         if woken and not any(woken) and submission.forwarding is None:
             raise StoreFull("no recipient has room for the message")
         self._queue.put(submission)
@@ -88,7 +94,7 @@ class MemorySubmission:
         for found in woken:
             if found is not None:
                 self._world.publish(*found)
-        missed = (d.user for d, found in zip(submission.deliveries, woken, strict=True) if found is None)
+        missed = (d.user for d, found in zip(deliveries, woken, strict=True) if found is None)
         return Receipt(outcome=Submitted.ACCEPTED, missed=frozenset(missed))
 
     def _repeated(self, user: UserId, source: ClientSubmission, now: datetime) -> bool:

@@ -125,12 +125,24 @@ def _submit(unit: Unit, submission: Submission, placed: _Placed) -> Receipt:
         if _repeated(unit.connection, submission.user, submission.source, submission.now):
             return Receipt(outcome=Submitted.DUPLICATE)
         _remember(unit.connection, submission.user, submission.source, submission.now)
-    missed = [delivery.user for delivery in submission.deliveries if not _deliver(unit, delivery, placed)]
+    missed = _missed(unit, submission, placed)
     if missed and len(missed) == len(submission.deliveries) and submission.forwarding is None:
         raise StoreFull("no recipient has room for the message")
     if submission.forwarding is not None:
         _enqueue(unit, submission.user, submission.forwarding, placed.key(submission.forwarding.content), sent)
     return Receipt(outcome=Submitted.ACCEPTED, missed=frozenset(missed))
+
+
+def _missed(unit: Unit, submission: Submission, placed: _Placed) -> list[UserId]:
+    """Make the deliveries; gives the users of those that could not be made."""
+    missed: list[UserId] = []
+    for delivery in submission.deliveries:
+        if _deliver(unit, delivery, placed):
+            continue
+        if submission.is_own_copy(delivery):
+            raise StoreFull("the sender has no room for the copy in Sent Items")
+        missed.append(delivery.user)
+    return missed
 
 
 def _deliver(unit: Unit, delivery: Delivery, placed: _Placed) -> bool:
