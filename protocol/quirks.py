@@ -26,6 +26,13 @@ EMPTY_SUPPORTED = Quirk(
     client="LG mail",
     note="The first Sync has an empty Supported element. It counts as absent: nothing is ghosted.",
 )
+EMPTY_PICTURE = Quirk(
+    name="EMPTY_PICTURE",
+    client="iOS Contacts",
+    note="Every change of a contact has an empty Picture element. Of these devices it does not delete the photo.",
+)
+EMPTY_PICTURE_DEVICES = frozenset({"iPhone", "iPad", "iPod"})
+"""The DeviceTypes of EMPTY_PICTURE."""
 BASE64_QUERY_DEVICE_ID_ASCII = Quirk(
     name="BASE64_QUERY_DEVICE_ID_ASCII",
     client="Nine",
@@ -88,6 +95,7 @@ QUIRKS: Mapping[str, Quirk] = {
     quirk.name: quirk
     for quirk in (
         EMPTY_SUPPORTED,
+        EMPTY_PICTURE,
         BASE64_QUERY_DEVICE_ID_ASCII,
         BASE64_QUERY_ALPHABET,
         DEVICE_ID_PUNCTUATION,

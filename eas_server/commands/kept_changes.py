@@ -83,7 +83,11 @@ class KeptChanges:
 
     def _written(self, stored: bytes | None, data: Element) -> bytes:
         how = kept_items.Writing(
-            version=self._ctx.version, now=self._ctx.now, uid=secrets.token_hex(16), supported=self._supported
+            version=self._ctx.version,
+            now=self._ctx.now,
+            uid=secrets.token_hex(16),
+            device_type=self._ctx.device.type,
+            supported=self._supported,
         )
         return kept_items.written(self._folder.item_class, stored, data, how)
 

@@ -8,12 +8,15 @@ from typing import Any, Final
 from eas_server.model import blob
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.mail import Item, ItemClass, MessageIndex, NewMessage
-from eas_server.render import notes
+from eas_server.render import notes, tasks
 from eas_server.render.contacts import vcard
+from eas_server.sync.filters import INCOMPLETE
+from protocol import quirks
 from protocol.elements import Element, Tag
 from protocol.items.airsyncbase import BodyPreference
 from protocol.items.contacts import Contact
 from protocol.items.notes import Note
+from protocol.items.tasks import Task
 from protocol.schema import dump, load
 from protocol.versions import ProtocolVersion
 
@@ -31,6 +34,7 @@ class Writing:
     now: datetime
     uid: str
     """Of an item that is new."""
+    device_type: str
     supported: frozenset[Tag] | None
     """The properties that the client manages; None: it named none, so all of them ([MS-ASCMD] 2.2.3.180)."""
 
@@ -50,11 +54,23 @@ class Kept:
 
 
 def _write_contact(stored: bytes | None, change: Contact, how: Writing) -> bytes:
-    return vcard.apply_contact(stored, change, version=how.version, now=how.now, uid=how.uid, supported=how.supported)
+    return vcard.apply_contact(
+        stored,
+        change,
+        version=how.version,
+        now=how.now,
+        uid=how.uid,
+        supported=how.supported,
+        empty_picture_keeps=how.device_type in quirks.EMPTY_PICTURE_DEVICES,
+    )
 
 
 def _write_note(stored: bytes | None, change: Note, how: Writing) -> bytes:
     return notes.apply_note(stored, change, version=how.version, now=how.now, uid=how.uid)
+
+
+def _write_task(stored: bytes | None, change: Task, how: Writing) -> bytes:
+    return tasks.apply_task(stored, change, version=how.version, now=how.now, uid=how.uid)
 
 
 KEPT: Final[Mapping[ItemClass, Kept]] = {
@@ -64,6 +80,13 @@ KEPT: Final[Mapping[ItemClass, Kept]] = {
         write=_write_contact,
         words=vcard.search_text,
         instant=lambda _: ALWAYS,
+    ),
+    ItemClass.TASKS: Kept(
+        element=Task,
+        read=tasks.task_from,
+        write=_write_task,
+        words=tasks.search_text,
+        instant=lambda octets: ALWAYS if tasks.is_complete(octets) else INCOMPLETE,
     ),
     ItemClass.NOTES: Kept(
         element=Note,

@@ -1,6 +1,6 @@
 """FilterType: how far back a collection is synced, [MS-ASCMD] 2.2.3.68.2."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -34,8 +34,14 @@ _STEP: Final = 3600
 """The limit moves once an hour: in between an unchanged folder is answered without a look at what has aged."""
 
 
+INCOMPLETE: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""The instant of tasks that are not done, so that a filter may leave out the others by it; no real one comes near."""
+
+
 def cutoff(filter_type: FilterType, now: datetime) -> int:
     """The instant before which items are hidden, in seconds since 1970; never later than the filter says."""
+    if filter_type is FilterType.INCOMPLETE_TASKS:
+        return int(INCOMPLETE.timestamp())
     days = _DAYS.get(filter_type)
     if days is None:
         return NO_LIMIT

@@ -1,7 +1,8 @@
 """Sync of what is kept as vCard and iCalendar: contacts and notes, both ways."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from protocol.elements import Element
 from protocol.items.airsyncbase import Body, BodyType
 from protocol.items.contacts import Contact
 from protocol.items.notes import Note
+from protocol.items.tasks import Task
 from protocol.schema import dump, load
 from protocol.versions import SUPPORTED, V14_1, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import Mailbox, Phone, mailbox
@@ -123,7 +125,7 @@ async def test_a_repeated_add_makes_one_item_and_another_content_another(box: Ma
 
 
 async def everybody(box: Mailbox) -> list[Contact]:
-    """The contacts as a new device gets them."""
+    """The contacts as a device that starts anew gets them."""
     fresh = await contacts(box, "fresh")
     await fresh.all()
     return list(fresh.held.values())
@@ -256,3 +258,44 @@ async def test_new_items_wake_a_waiting_device(box: Mailbox) -> None:
     await phone.ask(add("c1", Contact(last_name="B")))
     answer = await tablet.phone.bench.run(ping.COMMAND, watch)
     assert answer == pings.Response(status=pings.Status.CHANGES, folders=(where,))
+
+
+@pytest.mark.requirement("MS-ASCMD_R3061")
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_a_task_goes_both_ways_and_leaves_the_filter_when_it_is_done(
+    box: Mailbox, version: ProtocolVersion
+) -> None:
+    box.bench.version = version
+    where = await folder(box, FolderType.TASKS)
+    phone, tablet = (Handset(box.phone(device, where), Task) for device in ("device1", "tablet"))
+    await phone.all()
+    await tablet.all(options=Options(filter_type=8))
+    due = datetime(2026, 12, 1, tzinfo=UTC)
+    task = Task(subject="Tax", complete=False, due_date=due, utc_due_date=due, start_date=due, utc_start_date=due)
+    await phone.ask(add("t1", task))
+    await tablet.ask()
+    ((name, seen),) = tablet.held.items()
+    assert (seen.subject, seen.utc_due_date) == ("Tax", due)
+    await phone.ask(change(name, replace(task, complete=True, date_completed=due)))
+    await tablet.ask()
+    assert tablet.held == {}
+    fresh = Handset(box.phone("fresh", where), Task)
+    await fresh.all()
+    (done,) = fresh.held.values()
+    assert done.complete is True
+
+
+async def test_the_empty_picture_of_an_iphone_keeps_the_photo(box: Mailbox) -> None:
+    """The quirk EMPTY_PICTURE."""
+    box.bench.version = V14_1
+    phone = await contacts(box)
+    await phone.ask(add("c1", Contact(last_name="B", picture=b"\xff\xd8\xff")))
+    (name,) = phone.held
+    await phone.phone.bench.change_device(type="iPhone")
+    await phone.ask(change(name, Contact(last_name="C", picture=b"")))
+    (seen,) = await everybody(box)
+    assert (seen.last_name, seen.picture) == ("C", b"\xff\xd8\xff")
+    await phone.phone.bench.change_device(type="Android")
+    await phone.ask(change(name, Contact(last_name="D", picture=b"")))
+    (seen,) = [c for c in await everybody(box) if c is not None]
+    assert (seen.last_name, seen.picture) == ("D", None)
