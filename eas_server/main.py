@@ -31,7 +31,7 @@ from eas_server.web.app import App
 from eas_server.web.auth import SignIn
 from eas_server.web.endpoint import Endpoint
 from eas_server.web.listeners import Listeners, raise_file_limit, reload_certificate, tls_context
-from eas_server.web.log import set_up_logging
+from eas_server.web.log import RequestIds, set_up_logging
 from eas_server.web.pages import Pages
 from eas_server.web.settings import Live
 from protocol.http import CommandName
@@ -160,8 +160,11 @@ def build_app(
     stopping: asyncio.Event,
 ) -> App:
     """The HTTP side over the given ports."""
-    endpoint = Endpoint(ports=ports, commands=commands, sign_in=sign_in, live=live, clock=clock, stopping=stopping)
-    pages = Pages(sign_in=sign_in, live=live, clock=clock)
+    ids = RequestIds()
+    endpoint = Endpoint(
+        ports=ports, commands=commands, sign_in=sign_in, live=live, clock=clock, ids=ids, stopping=stopping
+    )
+    pages = Pages(sign_in=sign_in, live=live, clock=clock, ids=ids)
     return App(endpoint, pages.app, live)
 
 

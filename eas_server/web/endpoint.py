@@ -1,9 +1,7 @@
 """/Microsoft-Server-ActiveSync: authenticate, read, gate, dispatch, reply ([MS-ASHTTP] 3.2.5.1)."""
 
 import asyncio
-import itertools
 import logging
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +22,7 @@ from eas_server.web.auth import SignIn
 from eas_server.web.body import Announced, Bodies, Disconnected, Refused, announced, discard, read_body
 from eas_server.web.devices import Devices
 from eas_server.web.failures import BAD_REQUEST, EXPECTED, INTERNAL, UNAVAILABLE, Asked, reply_to, text
-from eas_server.web.log import RequestRecord
+from eas_server.web.log import REQUEST_ID, RequestIds, RequestRecord
 from eas_server.web.reading import headers_of, line_of, split
 from eas_server.web.reply import Header, TooSlow, send_body, send_empty
 from eas_server.web.settings import Live
@@ -98,6 +96,7 @@ class Endpoint:
         sign_in: SignIn,
         live: Live,
         clock: Clock,
+        ids: RequestIds,
         stopping: asyncio.Event,
     ) -> None:
         self._ports = ports
@@ -109,14 +108,13 @@ class Endpoint:
         self._devices = Devices(ports.state)
         self._bodies = Bodies()
         self._digests: dict[str, tuple[PolicySettings, str]] = {}
-        self._boot = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
+        self._ids = ids
         spoken = options_headers(SUPPORTED, [name for name in CommandName if name in commands])
         self._options = tuple((name.lower().encode(), value.encode()) for name, value in spoken[1:])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        record = RequestRecord(id=f"{self._boot}-{next(self._numbers):x}", started=time.perf_counter())
+        record = RequestRecord(id=self._ids.next(), started=time.perf_counter())
         record.method, record.address = scope["method"], peer_of(scope)
         exchange = _Exchange(
             scope=scope,
@@ -285,7 +283,7 @@ class Endpoint:
     async def _send(self, answer: _Answer, exchange: _Exchange) -> None:
         limits, record = self._live.web.limits, exchange.record
         record.status = answer.status
-        headers = [*_ALWAYS, (b"request-id", record.id.encode()), *answer.headers]
+        headers = [*_ALWAYS, (REQUEST_ID.encode(), record.id.encode()), *answer.headers]
         keeps = exchange.body_read
         if not keeps and not exchange.hopeless:
             keeps = await discard(exchange.receive, exchange.body, limits)

@@ -1,9 +1,11 @@
 """The log: one structured line a request, as `key=value` or as JSON. Never bodies, never passwords."""
 
+import itertools
 import json
 import logging
 import logging.handlers
 import re
+import secrets
 import sys
 import time
 from dataclasses import dataclass, field
@@ -11,8 +13,22 @@ from pathlib import Path
 
 REQUESTS = logging.getLogger("eas_server.request")
 
+REQUEST_ID = "request-id"
+"""The header that tells a client what its request is called in the log."""
 _PLAIN = re.compile(r"[A-Za-z0-9@.,:/_+\-]+")
 _MAX_VALUE = 200
+
+
+class RequestIds:
+    """Makes the names of requests: no two are the same, also over a restart."""
+
+    def __init__(self) -> None:
+        self._boot = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def next(self) -> str:
+        """A name for another request."""
+        return f"{self._boot}-{next(self._numbers):x}"
 
 
 @dataclass(slots=True)

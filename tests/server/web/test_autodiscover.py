@@ -1,6 +1,7 @@
 """Autodiscover: the XML form with its errors, hostile XML, and the JSON form."""
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from eas_server.web.autodiscover import (
     answer_json,
     parse,
 )
+from eas_server.web.log import REQUEST_ID, REQUESTS
 from eas_server.web.settings import WebSettings
 from tests.schemas import SCHEMAS
 from tests.server.commands.support import ALICE
@@ -249,6 +251,30 @@ async def test_json_over_http(target: str) -> None:
         "Protocol": "ActiveSync", "Url": "http://mail.example.com/Microsoft-Server-ActiveSync"
     }  # fmt: skip
     assert not there.accounts.asked
+
+
+async def test_each_request_has_its_name_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, REQUESTS.name):
+        async with site() as there:
+            answers = [
+                await post(there),
+                await post(there, body=b" " * (MAX_REQUEST + 1)),
+                await there.ask("GET", XML, Authorization=""),
+                await there.ask("GET", f"{JSON}?Email=a@b.c&Protocol=ActiveSync"),
+                await there.ask("OPTIONS", "/Microsoft-Server-ActiveSync"),
+            ]
+    told = [record.fields for record in caplog.records if record.name == REQUESTS.name]
+    assert [fields["id"] for fields in told] == [answer.headers[REQUEST_ID] for answer in answers]
+    assert len({fields["id"] for fields in told}) == len(answers)
+    assert [fields["status"] for fields in told] == [200, 413, 401, 200, 200]
+    assert [fields["out"] for fields in told] == [len(answer.body) for answer in answers]
+    assert [fields["user"] for fields in told] == [
+        "alice@example.com",
+        "alice@example.com",
+        "",
+        "",
+        "alice@example.com",
+    ]
 
 
 async def test_paths_that_lead_nowhere() -> None:
