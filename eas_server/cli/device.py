@@ -1,16 +1,16 @@
-"""`eas-server device`: the devices that sync, and which of them may."""
+"""`eas-server device`: the devices that sync, which of them may, and which are to wipe themselves."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eas_server.cli.arguments import USER, yes_option
 from eas_server.cli.opening import Failed, config_option, in_store, json_option
 from eas_server.cli.printing import Json, count, exactly, moment, print_json, print_properties, print_table
-from eas_server.model.device import Access, Device, Wipe
+from eas_server.model.device import WIPING, Access, Device, Wipe
 from eas_server.model.ids import DeviceId, ItemId, UserId, server_id
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(name="device")
 def device_group() -> None:
-    """See, block, allow and remove devices.
+    """See, block, allow, wipe and remove devices.
 
     A device appears here with its first request. It is named by its user and its DeviceId, as `device list` shows them.
     """
@@ -105,7 +105,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool) -> None:
             ("Last seen", moment(found.last_seen)),
             ("Access", found.access.value),
             ("Policy", _policy(found)),
-            ("Remote wipe", "" if found.wipe is Wipe.NONE else found.wipe.value),
+            ("Remote wipe", _wipe_state(found)),
             ("Ping", f"{found.ping_heartbeat} s, {len(found.ping_folders)} folders" if found.ping_heartbeat else ""),
             *sorted(found.details.items()),
         ]
@@ -143,7 +143,7 @@ def allow(config_path: Path, user: str, device: str) -> None:
 def remove(config_path: Path, user: str, device: str, yes: bool) -> None:
     """Forget DEVICE of USER with all its state. If it comes again, it is new and syncs everything anew.
 
-    To keep a device out, block it instead.
+    To keep a device out, block it instead. A wipe that it has not confirmed is cancelled.
     """
 
     async def check(config: "Config", store: "Store") -> Device:
@@ -152,9 +152,167 @@ def remove(config_path: Path, user: str, device: str, yes: bool) -> None:
 
     found = in_store(config_path, check)
     if not yes:
-        click.confirm(f"Forget {found.id} of {found.user}?", abort=True)
+        click.confirm(f"Forget {found.id} of {found.user}?{_lost_wipes([found])}", abort=True)
     in_store(config_path, lambda _, store: store.state.remove_device(found.user, found.id))
     click.echo(f"Forgot {found.id} of {found.user}")
+
+
+@device_group.command(
+    epilog="""\b
+Examples:
+  eas-server device forget-all alice@example.com --yes
+"""
+)
+@click.argument("user", type=USER)
+@yes_option
+@config_option
+def forget_all(config_path: Path, user: str, yes: bool) -> None:
+    """Forget all devices of USER with all their state, as `device remove` does for one."""
+
+    async def check(config: "Config", store: "Store") -> list[Device]:
+        del config
+        return list(await store.state.devices(await _user(store, user)))
+
+    found = in_store(config_path, check)
+    if found and not yes:
+        click.confirm(f"Forget {count(len(found), 'device', 'devices')} of {user}?{_lost_wipes(found)}", abort=True)
+
+    async def forget(config: "Config", store: "Store") -> None:
+        del config
+        for device in found:
+            await store.state.remove_device(device.user, device.id)
+
+    in_store(config_path, forget)
+    click.echo(f"Forgot {count(len(found), 'device', 'devices')} of {user}")
+
+
+def _wipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What both kinds of wipe are asked for by."""
+    for decorate in (
+        config_option,
+        yes_option,
+        click.option("--cancel", is_flag=True, help="Take the wipe back, as long as the device has not confirmed it."),
+        click.option("--type", "type_", metavar="TYPE", help="All devices of USER with this DeviceType, and not one."),
+        click.argument("device", required=False),
+        click.argument("user", type=USER),
+    ):
+        command = decorate(command)
+    return command
+
+
+@device_group.command(
+    epilog="""\b
+Examples:
+  eas-server device wipe alice@example.com ApplDN6GPMSLFMBB
+  eas-server device wipe alice@example.com --type Android --yes
+  eas-server device wipe alice@example.com ApplDN6GPMSLFMBB --cancel
+"""
+)
+@_wipe_options
+def wipe(config_path: Path, user: str, device: str | None, type_: str | None, cancel: bool, yes: bool) -> None:
+    """Have DEVICE of USER erase all that it holds, what is the user's own included.
+
+    The device is told with the first answer that it gets, and gets nothing else until it confirms. The user then
+    finds a mail about it in the Inbox.
+    """
+    _wipe(config_path, user, device, type_, cancel=cancel, yes=yes, account_only=False)
+
+
+@device_group.command(
+    epilog="""\b
+Examples:
+  eas-server device wipe-account alice@example.com ApplDN6GPMSLFMBB
+  eas-server device wipe-account alice@example.com ApplDN6GPMSLFMBB --cancel
+"""
+)
+@_wipe_options
+def wipe_account(config_path: Path, user: str, device: str | None, type_: str | None, cancel: bool, yes: bool) -> None:
+    """Have DEVICE of USER erase what it holds of this account. It needs a device that speaks 16.1.
+
+    Else it is as with `device wipe`.
+    """
+    _wipe(config_path, user, device, type_, cancel=cancel, yes=yes, account_only=True)
+
+
+def _wipe(
+    config_path: Path, user: str, device: str | None, type_: str | None, *, cancel: bool, yes: bool, account_only: bool
+) -> None:
+    if (device is None) == (type_ is None):
+        raise click.UsageError("name DEVICE, or --type")
+
+    async def choose(config: "Config", store: "Store") -> list[Device]:
+        del config
+        return await _chosen(store, user, device, type_)
+
+    found = in_store(config_path, choose)
+    if cancel:
+        _cancel_wipe(config_path, found, user, account_only=account_only)
+    else:
+        _ask_for_wipe(config_path, found, user, yes=yes, account_only=account_only)
+
+
+def _ask_for_wipe(config_path: Path, devices: list[Device], user: str, *, yes: bool, account_only: bool) -> None:
+    from eas_server.commands.wipe import wipe_refusal, with_wipe
+
+    for device in devices:
+        refusal = wipe_refusal(device, account_only=account_only)
+        if refusal:
+            raise Failed(f"{device.id} of {user} {refusal}; no device was told anything")
+    named = _named(devices, user)
+    if not yes:
+        what = "what it holds of this account" if account_only else "all that it holds, what is the user's own included"
+        click.confirm(f"Have {named} erase {what}?", abort=True)
+
+    def asked(stored: Device | None) -> Device | None:
+        # what was judged may be old: the device may have come with another version since
+        if stored is None or wipe_refusal(stored, account_only=account_only):
+            return None
+        return with_wipe(stored, account_only=account_only)
+
+    in_store(config_path, _changing(devices, asked))
+    click.echo(f"{named}: the {_kind(account_only)} is asked for")
+
+
+def _cancel_wipe(config_path: Path, devices: list[Device], user: str, *, account_only: bool) -> None:
+    from eas_server.commands.wipe import is_wiping, without_wipe
+
+    wiping = [device for device in devices if is_wiping(device, account_only=account_only)]
+    if not wiping:
+        raise Failed(f"there is no unconfirmed {_kind(account_only)} to cancel: see `eas-server device show`")
+
+    def cancelled(stored: Device | None) -> Device | None:
+        if stored is None or not is_wiping(stored, account_only=account_only):
+            return None  # it has confirmed just now
+        return without_wipe(stored)
+
+    in_store(config_path, _changing(wiping, cancelled))
+    click.echo(f"{_named(wiping, user)}: the {_kind(account_only)} is cancelled")
+    if any(device.wipe is not Wipe.PENDING for device in wiping):
+        click.echo("note: the device was told already, and may erase itself all the same", err=True)
+
+
+def _kind(account_only: bool) -> str:
+    return "wipe of the account alone" if account_only else "wipe"
+
+
+def _named(devices: Sequence[Device], user: str) -> str:
+    return f"{', '.join(device.id for device in devices)} of {user}"
+
+
+async def _chosen(store: "Store", user: str, device: str | None, type_: str | None) -> list[Device]:
+    """The device of that name, or all of the type. Raises Failed where there is none."""
+    if device is not None:
+        return [await _device(store, user, device)]
+    wanted = (type_ or "").casefold()
+    found = [each for each in await store.state.devices(await _user(store, user)) if each.type.casefold() == wanted]
+    if not found:
+        raise Failed(f"{user} has no device of that type: see `eas-server device list {user}`")
+    return found
+
+
+def _lost_wipes(devices: Sequence[Device]) -> str:
+    lost = any(device.wipe in WIPING for device in devices)
+    return " A wipe that is not confirmed is cancelled." if lost else ""
 
 
 def _setting(user: str, device: str, access: Access) -> "Callable[[Config, Store], Awaitable[None]]":
@@ -166,6 +324,19 @@ def _setting(user: str, device: str, access: Access) -> "Callable[[Config, Store
         await store.state.change_device(
             found.user, found.id, lambda stored: None if stored is None else replace(stored, access=access)
         )
+
+    return work
+
+
+def _changing(
+    devices: Sequence[Device], change: Callable[[Device | None], Device | None]
+) -> "Callable[[Config, Store], Awaitable[None]]":
+    """Work that changes each of the devices."""
+
+    async def work(config: "Config", store: "Store") -> None:
+        del config
+        for device in devices:
+            await store.state.change_device(device.user, device.id, change)
 
     return work
 
@@ -191,6 +362,12 @@ def _policy(device: Device) -> str:
     return "sent" if policy.pending_key else "none"
 
 
+def _wipe_state(device: Device) -> str:
+    if device.wipe is Wipe.NONE:
+        return ""
+    return f"{device.wipe.value} (of the account alone)" if device.wipe_account_only else device.wipe.value
+
+
 def _skipped(device: Device) -> list[tuple[str, str]]:
     return [(server_id(where, ItemId(item)), why) for where, item, why in sorted(device.skipped)]
 
@@ -209,6 +386,7 @@ def _json(device: Device) -> dict[str, Json]:
         "policy": _policy(device),
         "policy_acknowledged": exactly(acknowledged) if acknowledged else None,
         "wipe": device.wipe.value,
+        "wipe_account_only": device.wipe_account_only,
         "details": dict(device.details),
         "skipped": [{"item": item, "reason": reason} for item, reason in _skipped(device)],
     }

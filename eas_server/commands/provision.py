@@ -1,5 +1,6 @@
 """Provision, [MS-ASPROV] 3.2.5.1: a policy in two phases, and remote wipe (docs/decisions/0013-policies.md)."""
 
+import logging
 import secrets
 from dataclasses import replace
 from datetime import datetime
@@ -10,8 +11,11 @@ from eas_server.commands.device_information import taken
 from eas_server.commands.policy import Draw, accepted, assigned_policy, is_acknowledged, offered, refusal
 from eas_server.commands.policy_rules import document
 from eas_server.commands.reading import wbxml_reader
-from eas_server.errors import CommandError
-from eas_server.model.device import Device, PolicyState, Wipe
+from eas_server.commands.wipe import wipe_notice
+from eas_server.errors import CommandError, StoreFull, Unavailable
+from eas_server.interfaces import Delivery, Submission
+from eas_server.model.device import WIPING, Device, PolicyState, Wipe
+from eas_server.model.mail import FolderType
 from eas_server.model.settings import PolicySettings
 from protocol.commands.provision import (
     POLICY_TYPE,
@@ -32,13 +36,13 @@ from protocol.schema import EMPTY
 from protocol.status import CommonStatus
 from protocol.versions import V14_1, V16_1, ProtocolVersion
 
-_WIPING = (Wipe.PENDING, Wipe.SENT, Wipe.FAILED)
-"""The wipe is asked for, and not confirmed."""
+log = logging.getLogger(__name__)
 
 
 async def handle(request: Request, ctx: Context, *, draw: Draw) -> Response:
     """Judge the request by its body alone, whatever key its header has, and keep what follows of it."""
     responses: list[Response] = []
+    ended: list[bool] = []
 
     def judge(stored: Device | None) -> Device | None:
         # a device that is not kept (Devices.find) can hold no key, so it has no policy
@@ -46,10 +50,23 @@ async def handle(request: Request, ctx: Context, *, draw: Draw) -> Response:
         device = stored if stored is not None else ctx.device
         response, changed = answer(request, device, policy, version=ctx.version, now=ctx.now, draw=draw)
         responses.append(response)
+        ended.append(changed.wipe is not device.wipe and changed.wipe in (Wipe.DONE, Wipe.FAILED))
         return changed if stored is not None else None
 
-    await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, judge)
+    kept = await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, judge)
+    if ended[-1] and kept is not None:
+        await _tell(kept, ctx)
     return responses[-1]
+
+
+async def _tell(device: Device, ctx: Context) -> None:
+    """Tell the user what became of the wipe; the device is answered all the same, for it will not say it again."""
+    notice = Delivery(user=ctx.account.user, folder=FolderType.INBOX, message=wipe_notice(device, ctx.account, ctx.now))
+    told = Submission(user=ctx.account.user, source=None, deliveries=(notice,), forwarding=None, now=ctx.now)
+    try:
+        await ctx.ports.submission.submit(told)
+    except (StoreFull, Unavailable) as error:
+        log.warning("request %s: the wipe is %s, but no mail says so: %s", ctx.request_id, device.wipe.value, error)
 
 
 def answer(
@@ -63,10 +80,12 @@ def answer(
 ) -> tuple[Response, Device]:
     """The response, and the device as it is then. Raises CommandError where it is kept out."""
     result = request.account_only_remote_wipe if device.wipe_account_only else request.remote_wipe
-    if result is not None and device.wipe in _WIPING:
+    if result is not None and device.wipe in WIPING:
         return _wiped(result.status, device)
-    if device.wipe in _WIPING and (version >= V16_1 or not device.wipe_account_only):
-        return _directive(Status.SUCCESS, device), replace(device, wipe=Wipe.SENT)
+    if device.wipe in WIPING and (version >= V16_1 or not device.wipe_account_only):
+        # a failure stays one until the device confirms: its user is told once, however often it tries
+        sent = replace(device, wipe=Wipe.SENT) if device.wipe is Wipe.PENDING else device
+        return _directive(Status.SUCCESS, device), sent
     if request.policies is None:
         return _with_information(request, Response(status=Status.SUCCESS), device)
     if not request.policies:

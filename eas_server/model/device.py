@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from eas_server.model.ids import CollectionId, DeviceId, UserId
 
@@ -22,6 +23,11 @@ class Wipe(Enum):
     SENT = "sent"
     DONE = "done"
     FAILED = "failed"
+    """The device said so last; it is told again until it confirms."""
+
+
+WIPING: Final = (Wipe.PENDING, Wipe.SENT, Wipe.FAILED)
+"""The wipe is asked for, and not confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ and the wipe, not the administrator's block of account or device.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from eas_server.model.device import Access, PolicyState, Wipe
+from eas_server.model.device import WIPING, Access, PolicyState, Wipe
 from eas_server.model.settings import PolicySettings
 from protocol.status import CommonStatus
 
@@ -38,7 +38,7 @@ def decide(request: Request, now: datetime) -> CommonStatus | None:
     """The Status that keeps the request out, or None."""
     if not request.eas_enabled:
         return CommonStatus.USER_DISABLED_FOR_SYNC
-    if request.wipe in (Wipe.PENDING, Wipe.SENT, Wipe.FAILED):
+    if request.wipe in WIPING:
         # before the block: a blocked device can still be wiped, which it learns from Provision alone
         return CommonStatus.REMOTE_WIPE_REQUESTED if request.gated else None
     if request.access is Access.BLOCKED:

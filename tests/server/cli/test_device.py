@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from eas_server.backends.sqlite import open_store
-from eas_server.model.device import Access, Device, PolicyState
+from eas_server.model.device import Access, Device, PolicyState, Wipe
 from eas_server.model.ids import CollectionId, DeviceId, UserId
 from tests.server.cli.conftest import CHEAP, Shell
 
@@ -106,3 +106,102 @@ def test_a_device_is_forgotten_after_a_question(shell):
 def test_devices_that_are_not_there(shell, name):
     shell.refused("device", "show", ALICE, name)
     assert access(shell) is Access.ALLOWED
+
+
+def wipe(shell: Shell) -> tuple[Wipe, bool]:
+    device = shell.in_store(lambda store: store.state.device(DEVICE.user, DEVICE.id))
+    return device.wipe, device.wipe_account_only
+
+
+def put(shell: Shell, **changes: object) -> None:
+    changed = replace(DEVICE, **changes)
+    shell.in_store(lambda store: store.state.change_device(changed.user, changed.id, lambda _: changed))
+
+
+@pytest.mark.parametrize(("command", "account_only"), [("wipe", False), ("wipe-account", True)])
+def test_a_wipe_is_asked_for_after_a_question_and_cancelled(shell, command, account_only):
+    assert shell.try_("device", command, ALICE, PHONE, given="n\n").exit_code == 1
+    assert wipe(shell) == (Wipe.NONE, False)
+    shell("device", command, ALICE, PHONE, given="y\n")
+    assert wipe(shell) == (Wipe.PENDING, account_only)
+    known = json.loads(shell("device", "show", ALICE, PHONE, "--json"))
+    assert (known["wipe"], known["wipe_account_only"]) == ("pending", account_only)
+    assert ("of the account alone" in shell("device", "show", ALICE, PHONE)) == account_only
+    assert "cancelled" in shell("device", command, ALICE, PHONE, "--cancel")
+    assert wipe(shell) == (Wipe.NONE, False)
+    assert "no unconfirmed" in shell.refused("device", command, ALICE, PHONE, "--cancel")
+
+
+def test_a_wipe_that_was_told_is_cancelled_with_a_note(shell):
+    for state in (Wipe.SENT, Wipe.FAILED):
+        put(shell, wipe=state)
+        shell.refused("device", "wipe-account", ALICE, PHONE, "--cancel")
+        assert "told already" in shell.try_("device", "wipe", ALICE, PHONE, "--cancel").stderr
+        assert wipe(shell) == (Wipe.NONE, False)
+    put(shell, wipe=Wipe.DONE)
+    shell.refused("device", "wipe", ALICE, PHONE, "--cancel")
+    assert wipe(shell) == (Wipe.DONE, False)
+    shell("device", "wipe", ALICE, PHONE, "--yes")
+    assert wipe(shell) == (Wipe.PENDING, False)
+
+
+@pytest.mark.requirement("MS-ASPROV_R6906")
+@pytest.mark.parametrize("version", ["12.1", "14.1", "16.0", ""])
+def test_a_wipe_of_the_account_alone_needs_16_1(shell, version):
+    put(shell, version=version)
+    assert "needs 16.1" in shell.refused("device", "wipe-account", ALICE, PHONE, "--yes")
+    assert wipe(shell) == (Wipe.NONE, False)
+    shell("device", "wipe", ALICE, PHONE, "--yes")
+
+
+def test_a_wipe_of_the_account_alone_does_not_stand_in_for_a_whole_one(shell):
+    shell("device", "wipe-account", ALICE, PHONE, "--yes")
+    shell("device", "wipe", ALICE, PHONE, "--yes")
+    assert "cancel that first" in shell.refused("device", "wipe-account", ALICE, PHONE, "--yes")
+    assert wipe(shell) == (Wipe.PENDING, False)
+
+
+def test_all_devices_of_a_type_are_wiped_or_none(shell):
+    others = [replace(DEVICE, id=DeviceId(name)) for name in ("second", "third", "tablet")]
+    others[1] = replace(others[1], version="14.1")
+    others[2] = replace(others[2], type="iPad")
+    for other in others:
+        shell.in_store(lambda store, made=other: store.state.change_device(made.user, made.id, lambda _: made))
+
+    def wiped() -> set[str]:
+        return {each["device"] for each in json.loads(shell("device", "list", "--json")) if each["wipe"] == "pending"}
+
+    assert "third" in shell.refused("device", "wipe-account", ALICE, "--type", "iphone", "--yes")
+    assert wiped() == set()
+    shell("device", "wipe", ALICE, "--type", "iphone", "--yes")
+    assert wiped() == {PHONE, "second", "third"}
+    shell("device", "wipe", ALICE, "second", "--cancel")
+    assert "second" not in shell("device", "wipe", ALICE, "--type", "iPhone", "--cancel")
+    assert wiped() == set()
+    shell.refused("device", "wipe", ALICE, "--type", "Nokia", "--yes")
+    shell.refused("device", "wipe", "bob@example.com", "--type", "iPhone", "--yes")
+    shell.refused("device", "wipe", ALICE, status=2)
+    shell.refused("device", "wipe", ALICE, PHONE, "--type", "iPhone", status=2)
+
+
+def test_a_device_that_is_forgotten_is_not_wiped_when_it_comes_again(shell):
+    shell("device", "wipe", ALICE, PHONE, "--yes")
+    asked = shell.try_("device", "remove", ALICE, PHONE, given="y\n")
+    assert "is cancelled" in asked.output
+    put(shell)
+    assert wipe(shell) == (Wipe.NONE, False)
+
+
+def test_all_devices_of_a_user_are_forgotten_after_a_question(shell):
+    second = replace(DEVICE, id=DeviceId("second"), wipe=Wipe.SENT)
+    kept = replace(DEVICE, user=UserId("bob@example.com"))
+    for made in (second, kept):
+        shell.in_store(lambda store, made=made: store.state.change_device(made.user, made.id, lambda _: made))
+    assert shell.try_("device", "forget-all", ALICE, given="n\n").exit_code == 1
+    assert len(json.loads(shell("device", "list", "--json"))) == 3
+    asked = shell.try_("device", "forget-all", ALICE, given="y\n")
+    assert "2 devices" in asked.output
+    assert "is cancelled" in asked.output
+    assert [each["user"] for each in json.loads(shell("device", "list", "--json"))] == ["bob@example.com"]
+    assert "Forgot 0 devices" in shell("device", "forget-all", ALICE)
+    shell.refused("device", "forget-all", "nobody", "--yes")

@@ -81,7 +81,7 @@ def test_without_a_configuration_it_is_said_how_to_name_one(shell: Shell, path):
         ("backup",): ["copy.db"],
         ("restore",): ["file"],
     }.get(path, [] if path[-1] == "list" else ["a@example.com"])
-    if path[0] == "device" and path[-1] != "list":
+    if path[0] == "device" and path[-1] not in ("list", "forget-all"):
         arguments.append("phone")
     if path[0] == "cert" and path[1] in ("import", "publish"):
         return  # they read the file first, and this one is none
