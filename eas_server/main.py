@@ -235,6 +235,16 @@ def _lmtp_listener(config: Config, store: Store, submission: MailSubmission, clo
     return LmtpListener(incoming, config.lmtp, host=_host(config))
 
 
+def check(config_path: Path) -> None:
+    """Read all that a start reads before it opens the store. Raises ConfigError, and OSError for certificates."""
+    config = load(config_path)
+    if config.tls is not None:
+        tls_context(config.tls)
+    if config.ldap is not None:
+        LdapPool(config.ldap)
+    transport_for(config.smtp)
+
+
 async def run(config_path: Path, ready: Ready | None = None, *, adapters: OpenAdapters = open_adapters) -> None:
     """Read the configuration and serve until SIGTERM or SIGINT; SIGHUP reloads.
 

@@ -16,7 +16,9 @@ _YOUNG: Final = 20_000
 
 @click.command()
 @config_option
-@click.option("--check", is_flag=True, help="Read the configuration, say whether it is right, and end.")
+@click.option(
+    "--check", is_flag=True, help="Read the configuration and the files it names, say whether all is right, and end."
+)
 def serve(config_path: Path, check: bool) -> None:
     """Run the server in the foreground.
 
@@ -33,9 +35,9 @@ def serve(config_path: Path, check: bool) -> None:
 
 
 def _check(config_path: Path) -> None:
-    from eas_server.config import load
+    from eas_server import main
 
-    load(config_path)
+    main.check(config_path)
     click.echo(f"{config_path}: all right")
 
 

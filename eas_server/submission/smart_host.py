@@ -10,6 +10,7 @@ import aiosmtplib
 from aiosmtplib.errors import SMTPException, SMTPHeloError, SMTPResponseException, SMTPTimeoutError
 from aiosmtplib.response import SMTPResponse
 
+from eas_server.errors import ConfigError
 from eas_server.interfaces import Forwarding
 from eas_server.model.blob import Blob
 from eas_server.submission.report import Failure
@@ -52,7 +53,7 @@ class NoSmartHost:
 
 
 def transport_for(settings: SmtpSettings) -> Transport:
-    """The way out that the settings name. Raises OSError and ssl.SSLError for a CA file that cannot be read."""
+    """The way out that the settings name. Raises ConfigError for a CA file that cannot be read."""
     return SmartHost(settings) if settings.host else NoSmartHost()
 
 
@@ -151,7 +152,10 @@ class SmartHost:
 def _context(settings: SmtpSettings) -> ssl.SSLContext | None:
     if settings.security is Security.NONE:
         return None
-    context = ssl.create_default_context(cafile=settings.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise ConfigError(f"smtp.ca_file: {settings.ca_file}: {error.strerror or error}") from None
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -25,18 +25,29 @@ _TICK: Final = 1.0
 
 
 def tls_context(certificate: Certificate) -> ssl.SSLContext:
-    """A context for the TLS listeners. Raises OSError (ssl.SSLError is one) for files that do not fit."""
+    """A context for the TLS listeners. Raises OSError that names the files where they do not fit."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certificate.certificate, certificate.key)
+    _load(context, certificate)
     return context
+
+
+def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
+    for path in (certificate.certificate, certificate.key):
+        path.open("rb").close()  # OpenSSL would not say which of them is missing
+    try:
+        # without a password here it would ask for the one of an encrypted key on the terminal
+        context.load_cert_chain(certificate.certificate, certificate.key, password="")
+    except ssl.SSLError as error:
+        message = f"{certificate.certificate} and {certificate.key} are no certificate with its private key in PEM"
+        raise OSError(f"{message}, the key without a password ({error.reason or error})") from None
 
 
 def reload_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
     """Use new files for connections from now on. Raises OSError, and then the old ones stay."""
     tls_context(certificate)  # tried in a context of its own: a half-loaded one would serve nobody
-    context.load_cert_chain(certificate.certificate, certificate.key)
+    _load(context, certificate)
 
 
 class _Server(uvicorn.Server):

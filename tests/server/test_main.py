@@ -156,3 +156,16 @@ async def test_a_configuration_that_is_wrong_is_told_in_one_line(tmp_path: Path)
         assert program.returncode == 1
         assert b"listeners[0].tls: plain HTTP on 0.0.0.0 would send passwords in the clear" in said
         assert b"Traceback" not in said
+
+
+async def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    make_certificate(tmp_path, "first").certificate.write_text("nonsense")
+    (tmp_path / "eas-server.toml").write_text('[tls]\ncertificate = "cert.pem"\nkey = "key.pem"\n')
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eas_server.cli", "serve", "--config", str(tmp_path / "eas-server.toml"), "--check",
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await program.communicate()
+    assert program.returncode == 1
+    assert b"cert.pem" in said
+    assert b"Traceback" not in said

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from eas_server.errors import StoreUnavailable
+import pytest
+
+from eas_server.errors import ConfigError, StoreUnavailable
 from eas_server.interfaces import Forwarding, Submission
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.ids import UserId
@@ -125,6 +128,15 @@ async def test_without_a_smart_host_all_comes_back(store: Any, clock: FixedClock
     await attempt_all(runner(store, clock, way), store, clock)
     (report,) = await inbox(store, "alice")
     assert b"Status: 5.4.4\r\n" in (await octets(report))[1]
+
+
+@pytest.mark.parametrize("content", [None, "nonsense"])
+def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | None):
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=r"smtp\.ca_file: .*ca\.pem: "):
+        transport_for(SmtpSettings(host="smtp.example.com", ca_file=file))
 
 
 async def test_a_foreign_sender_is_told_by_mail_and_the_null_sender_not(store: Any, clock: FixedClock):

@@ -299,6 +299,25 @@ async def test_tls_with_certificates_that_change(tmp_path: Path) -> None:
     assert len(there.seen.bodies[-1]) == 200_000
 
 
+@pytest.mark.parametrize("spoilt", ["missing", "of another certificate", "encrypted"])
+def test_a_key_that_cannot_be_used_is_named(tmp_path: Path, spoilt: str) -> None:
+    certificate = make_certificate(tmp_path, "first")
+    private = serialization.load_pem_private_key(certificate.key.read_bytes(), None)
+    match spoilt:
+        case "missing":
+            certificate.key.unlink()
+        case "encrypted":
+            protection = serialization.BestAvailableEncryption(b"secret")
+            certificate.key.write_bytes(
+                private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+            )
+        case _:
+            (tmp_path / "other").mkdir()
+            certificate.key.write_bytes(make_certificate(tmp_path / "other", "other").key.read_bytes())
+    with pytest.raises(OSError, match=r"key\.pem"):
+        tls_context(certificate)
+
+
 async def test_tls_is_what_a_tls_listener_speaks(tmp_path: Path) -> None:
     async with site(context=tls_context(make_certificate(tmp_path, "x"))) as there:
         reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
