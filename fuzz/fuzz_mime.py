@@ -17,11 +17,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from eas_server.commands.attachments import content_of
 from eas_server.commands.items import ItemOptions, email_of
 from eas_server.commands.quoting import Quoted, add_original
-from eas_server.model.blob import MemoryBlob, read
+from eas_server.model.blob import Blob, MemoryBlob, read
 from eas_server.model.ids import CollectionId, ItemId, Revision
 from eas_server.model.mail import Changed, Item, ItemState
 from eas_server.render.mime import index_message
@@ -140,9 +141,7 @@ def item_of(octets: bytes) -> Item:
 async def joined(segments: Segments) -> bytes:
     """A document with what is not in memory read."""
     pieces = [
-        bytes(part)
-        if isinstance(part, (bytes, bytearray, memoryview))
-        else await read(part)  # what is remote is a Blob
+        bytes(part) if isinstance(part, (bytes, bytearray, memoryview)) else await read(cast(Blob, part))
         for part in segments
     ]
     return b"".join(pieces)
