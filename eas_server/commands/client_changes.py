@@ -10,6 +10,7 @@ from eas_server.commands.kept_changes import clashes as kept_clashes
 from eas_server.commands.kept_items import KEPT
 from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
+from eas_server.interfaces import Written
 from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id, server_id
 from eas_server.model.mail import KEEP, Entry, Folder, FolderType, ItemClass, StateChange
 from eas_server.model.view import Accepted, CollectionState, View
@@ -120,7 +121,9 @@ class ClientChanges:
     async def _change(self, change: Change) -> None:
         status = await self._carry_out_change(change)
         if status is not Status.SUCCESS:
-            self.carried.responses.append(ChangeResponse(server_id=change.server_id, status=status))
+            self.carried.responses.append(
+                ChangeResponse(server_id=change.server_id, instance_id=change.instance_id, status=status)
+            )
 
     async def _carry_out_change(self, change: Change) -> Status:
         item = self._item(change.server_id)
@@ -129,7 +132,7 @@ class ClientChanges:
         if change.application_data is None:
             return Status.CONVERSION_ERROR
         if self._folder.item_class in KEPT:
-            return await self._change_kept(item, change.application_data)
+            return await self._change_kept(item, change.application_data, change.instance_id)
         if self._folder.item_class is ItemClass.EMAIL:
             return await self._change_message(item, change.application_data)
         return Status.CONVERSION_ERROR
@@ -164,18 +167,20 @@ class ClientChanges:
             carried.view = absorb_write(carried.view, item, before=made.before, after=made.after, repeated=again)
         return Status.SUCCESS
 
-    async def _change_kept(self, item: ItemId, data: Element) -> Status:
+    async def _change_kept(self, item: ItemId, data: Element, instance_id: str | None) -> Status:
         found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
         if not found:
             return Status.NOT_FOUND
-        carried, own = self.carried, self._own(item)
         known = self._known.get(item, self._presented.token)
-        if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found[0], known, own):
-            carried.view = absorb_conflict(carried.view, item)
+        if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found[0], known, self._own(item)):
+            self.carried.view = absorb_conflict(self.carried.view, item)
             return Status.CONFLICT
-        made = await self._kept.change(found[0], data)
-        if isinstance(made, Status):
-            return made
+        made = await self._kept.change(found[0], data, instance_id)
+        return made if isinstance(made, Status) else self._made(item, made)
+
+    def _made(self, item: ItemId, made: Written) -> Status:
+        """The client's own write of a kept item: no echo of it, and no conflict with it."""
+        carried, own = self.carried, self._own(item)
         again = (made.before,) if made.before in own else ()
         if made.after != made.before:
             carried.written[item] = (*carried.written.get(item, ()), made.after)
@@ -189,12 +194,25 @@ class ClientChanges:
 
     async def _delete(self, delete: Delete) -> None:
         item = self._item(delete.server_id)
+        if delete.instance_id is not None and self._folder.item_class is ItemClass.CALENDAR:
+            status = Status.NOT_FOUND if item is None else await self._delete_occurrence(item, delete.instance_id)
+            if status is not Status.SUCCESS:
+                failed = DeleteResponse(server_id=delete.server_id, instance_id=delete.instance_id, status=status)
+                self.carried.responses.append(failed)
+            return
         gone = item is not None and await self._remove(item)
         if item is None or not (gone or item in self._presented.held):
             # What the client held and somebody else deleted is gone as it wished.
             self.carried.responses.append(DeleteResponse(server_id=delete.server_id, status=Status.NOT_FOUND))
             return
         self.carried.view = absorb_delete(self.carried.view, [item])
+
+    async def _delete_occurrence(self, item: ItemId, instance_id: str) -> Status:
+        found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
+        if not found:
+            return Status.NOT_FOUND
+        made = await self._kept.delete_occurrence(found[0], instance_id)
+        return made if isinstance(made, Status) else self._made(item, made)
 
     async def _remove(self, item: ItemId) -> bool:
         user, mail, target = self._ctx.account.user, self._ctx.ports.mail, self._terms.deleted_items

@@ -12,10 +12,11 @@ from typing import Final
 
 from eas_server.commands.attachments import Base64, content_of, parse_file_reference
 from eas_server.commands.context import Command, Context, Reply
-from eas_server.commands.items import ItemOptions, body_plan, email_of
+from eas_server.commands.items import ItemOptions, application_data, body_plan, email_of
+from eas_server.commands.kept_items import KEPT, file_of
 from eas_server.commands.reading import wbxml_reader
 from eas_server.errors import NoSuchFolder, Unavailable
-from eas_server.model.blob import Blob, Slice, read
+from eas_server.model.blob import Blob, MemoryBlob, Slice, read
 from eas_server.model.ids import CollectionId, ItemId, parse_server_id
 from eas_server.model.mail import Folder, FolderType, Item
 from eas_server.model.view import NO_LIMIT, TOP, Position
@@ -205,6 +206,8 @@ class _Work:
         )
 
     async def _rendered(self, wanted: Fetch, folder: Folder, item: Item, options: ItemOptions) -> Element:
+        if folder.item_class in KEPT:
+            return item_properties(await application_data(self._ctx, folder, item, options), wanted.options.schema)
         plan = body_plan(item, options)
         if plan.content is None:
             if plan.weight > self._text_left < TEXT_BUDGET:
@@ -224,13 +227,24 @@ class _Work:
         """Properties of an attachment, or of a range of it. Schema and body preferences mean nothing here (R3551)."""
         place = parse_file_reference(reference)
         found = await self._item(place.collection, place.item) if place is not None else None
+        if place is not None and found is not None and found[0].item_class in KEPT:
+            return await self._file(found[1], place.number, span)
         if place is None or found is None or place.number >= len(found[1].index.attachments):
             raise _Failed(Status.INVALID_ATTACHMENT)  # MS-ASCMD_R4166, MS-ASAIRS_R214
         attachment = found[1].index.attachments[place.number]
-        content = content_of(found[1], attachment)
+        return await self._ranged(attachment.content_type, content_of(found[1], attachment), span)
+
+    async def _file(self, item: Item, number: int, span: str | None) -> Element:
+        """A file of an event."""
+        file = await file_of(item, number)
+        if file is None:
+            raise _Failed(Status.INVALID_ATTACHMENT)
+        return await self._ranged(file[0], MemoryBlob(file[1]), span)
+
+    async def _ranged(self, content_type: str, content: Blob, span: str | None) -> Element:
         if content.size == 0:
             raise _Failed(Status.EMPTY_FILE)  # MS-ASCMD_R4162
-        properties = AttachmentProperties(content_type=attachment.content_type)
+        properties = AttachmentProperties(content_type=content_type)
         if span is not None:  # iOS 10 fails on a Range that it did not ask for
             first, last = _range(span, content.size)
             properties = replace(properties, range=f"{first}-{last}", total=content.size)

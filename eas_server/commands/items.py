@@ -5,7 +5,7 @@ from typing import Self
 
 from eas_server.commands.attachments import file_reference
 from eas_server.commands.context import Context
-from eas_server.commands.kept_items import KEPT, kept_data
+from eas_server.commands.kept_items import KEPT, Reading, kept_data
 from eas_server.model import blob
 from eas_server.model.ids import CollectionId
 from eas_server.model.mail import Folder, FolderType, Item
@@ -87,6 +87,13 @@ async def application_data(
 ) -> Element:
     """ApplicationData of an item, as the client's version has it."""
     if folder.item_class in KEPT:
-        return await kept_data(folder.item_class, item, options.preferences, ctx.version)
+        how = Reading(
+            version=ctx.version,
+            now=ctx.now,
+            account=ctx.account,
+            preferences=options.preferences,
+            file_reference=lambda number: file_reference(folder.id, item.id, number),
+        )
+        return await kept_data(folder.item_class, item, how)
     is_draft = folder.type is FolderType.DRAFTS
     return dump(await email_of(folder.id, item, options, plan=plan, is_draft=is_draft), ctx.version)

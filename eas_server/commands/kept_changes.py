@@ -2,9 +2,12 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from eas_server.commands import kept_items
+from eas_server.commands.attachments import parse_file_reference
 from eas_server.commands.context import Context
 from eas_server.errors import NoSuchItem, StoreFull
 from eas_server.interfaces import Written
@@ -13,6 +16,7 @@ from eas_server.model.mail import Entry, Folder, Item
 from eas_server.render.pim import InvalidItem
 from protocol import wbxml
 from protocol.commands.sync import Status
+from protocol.datatypes import parse_datetime
 from protocol.elements import Element, Tag
 from protocol.errors import MalformedXml
 
@@ -31,7 +35,7 @@ class KeptChanges:
     async def add(self, data: Element) -> Entry | Status:
         """A new item; the Status of one that cannot be kept (6, 9)."""
         try:
-            octets = self._written(None, data)
+            octets = self._written(None, data, None, None)
         except (MalformedXml, InvalidItem):
             return Status.CONVERSION_ERROR
         if len(octets) > kept_items.MAX_OCTETS:
@@ -43,16 +47,31 @@ class KeptChanges:
         except StoreFull:
             return Status.NO_SPACE
 
-    async def change(self, item: Item, data: Element) -> Written | Status:
+    async def change(self, item: Item, data: Element, instance_id: str | None = None) -> Written | Status:
         """Another content; the revisions are equal where it is what the item says already.
 
         What somebody else writes at the same moment is not lost: the change is made again on top of it.
         """
+        return await self._rewrite(item, lambda stored, at: self._written(stored, data, item, at), instance_id)
+
+    async def delete_occurrence(self, item: Item, instance_id: str) -> Written | Status:
+        """An event without one of its occurrences (MS-ASCMD_R6420)."""
+        how = self._how(item, None)
+
+        def without(stored: bytes, at: datetime | None) -> bytes:
+            assert at is not None  # noqa: S101 — it was given
+            return kept_items.without_occurrence(stored, at, how)
+
+        return await self._rewrite(item, without, instance_id)
+
+    async def _rewrite(
+        self, item: Item, rewritten: Callable[[bytes, datetime | None], bytes], instance_id: str | None
+    ) -> Written | Status:
         for _ in range(ATTEMPTS):
             stored = await kept_items.octets_of(item)
             try:
-                octets = self._written(stored, data)
-            except (MalformedXml, InvalidItem):
+                octets = rewritten(stored, None if instance_id is None else parse_datetime(instance_id))
+            except (MalformedXml, ValueError):  # InvalidItem is one
                 return Status.CONVERSION_ERROR
             if octets == stored:
                 return Written(before=item.revision, after=item.revision)
@@ -81,15 +100,27 @@ class KeptChanges:
             item.revision,
         )
 
-    def _written(self, stored: bytes | None, data: Element) -> bytes:
-        how = kept_items.Writing(
+    def _written(self, stored: bytes | None, data: Element, item: Item | None, at: datetime | None) -> bytes:
+        return kept_items.written(self._folder.item_class, stored, data, self._how(item, at))
+
+    def _how(self, item: Item | None, instance_id: datetime | None) -> kept_items.Writing:
+        def file_number(reference: str) -> int | None:
+            place = parse_file_reference(reference)
+            mine = (
+                item is not None and place is not None and (place.collection, place.item) == (self._folder.id, item.id)
+            )
+            return place.number if place is not None and mine else None
+
+        return kept_items.Writing(
             version=self._ctx.version,
             now=self._ctx.now,
             uid=secrets.token_hex(16),
+            account=self._ctx.account,
             device_type=self._ctx.device.type,
             supported=self._supported,
+            instance_id=instance_id,
+            file_number=file_number,
         )
-        return kept_items.written(self._folder.item_class, stored, data, how)
 
 
 def accepted_name(client_id: str, data: Element) -> tuple[str, bytes]:

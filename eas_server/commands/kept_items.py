@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from eas_server.model import blob
 from eas_server.model.blob import MemoryBlob
+from eas_server.model.directory import Account
 from eas_server.model.mail import Item, ItemClass, MessageIndex, NewMessage
-from eas_server.render import notes, tasks
+from eas_server.render import calendar, notes, tasks
 from eas_server.render.contacts import vcard
 from eas_server.sync.filters import INCOMPLETE
 from protocol import quirks
 from protocol.elements import Element, Tag
 from protocol.items.airsyncbase import BodyPreference
+from protocol.items.calendar import Calendar
 from protocol.items.contacts import Contact
 from protocol.items.notes import Note
 from protocol.items.tasks import Task
@@ -27,6 +29,18 @@ ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What counts when an item is read for a client."""
+
+    version: ProtocolVersion
+    now: datetime
+    account: Account
+    preferences: Sequence[BodyPreference]
+    file_reference: Callable[[int], str]
+    """Names the files of an event, counted from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
     """What counts when a client's change is written."""
 
@@ -34,9 +48,14 @@ class Writing:
     now: datetime
     uid: str
     """Of an item that is new."""
+    account: Account
     device_type: str
     supported: frozenset[Tag] | None
     """The properties that the client manages; None: it named none, so all of them ([MS-ASCMD] 2.2.3.180)."""
+    instance_id: datetime | None = None
+    """The occurrence of a series that is meant, from 16.0 on (MS-ASCMD_R6238)."""
+    file_number: Callable[[str], int | None] = lambda _: None
+    """The number that a FileReference has in this event; None: it names none of its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +64,7 @@ class Kept:
 
     element: type[Any]
     """The class of ApplicationData."""
-    read: Callable[[bytes, Sequence[BodyPreference]], object]
+    read: Callable[[bytes, Reading], object]
     write: Callable[[bytes | None, Any, Writing], bytes]
     words: Callable[[bytes], str]
     """What a search finds the item by."""
@@ -73,24 +92,60 @@ def _write_task(stored: bytes | None, change: Task, how: Writing) -> bytes:
     return tasks.apply_task(stored, change, version=how.version, now=how.now, uid=how.uid)
 
 
+def _owner(account: Account) -> calendar.Owner:
+    return calendar.Owner(name=account.display_name, address=account.address, aliases=account.addresses)
+
+
+def _read_event(octets: bytes, how: Reading) -> Calendar:
+    return calendar.calendar_from(
+        octets,
+        version=how.version,
+        now=how.now,
+        owner=_owner(how.account),
+        preferences=how.preferences,
+        file_reference=how.file_reference,
+    )
+
+
+def _write_event(stored: bytes | None, change: Calendar, how: Writing) -> bytes:
+    return calendar.apply_calendar(
+        stored,
+        change,
+        version=how.version,
+        now=how.now,
+        uid=how.uid,
+        instance_id=how.instance_id,
+        supported=how.supported,
+        owner=_owner(how.account),
+        file_number=how.file_number,
+    )
+
+
 KEPT: Final[Mapping[ItemClass, Kept]] = {
+    ItemClass.CALENDAR: Kept(
+        element=Calendar,
+        read=_read_event,
+        write=_write_event,
+        words=calendar.search_text,
+        instant=calendar.filter_instant,
+    ),
     ItemClass.CONTACTS: Kept(
         element=Contact,
-        read=vcard.contact_from,
+        read=lambda octets, how: vcard.contact_from(octets, how.preferences),
         write=_write_contact,
         words=vcard.search_text,
         instant=lambda _: ALWAYS,
     ),
     ItemClass.TASKS: Kept(
         element=Task,
-        read=tasks.task_from,
+        read=lambda octets, how: tasks.task_from(octets, how.preferences),
         write=_write_task,
         words=tasks.search_text,
         instant=lambda octets: ALWAYS if tasks.is_complete(octets) else INCOMPLETE,
     ),
     ItemClass.NOTES: Kept(
         element=Note,
-        read=notes.note_from,
+        read=lambda octets, how: notes.note_from(octets, how.preferences),
         write=_write_note,
         words=notes.search_text,
         instant=notes.last_modified,
@@ -103,11 +158,19 @@ async def octets_of(item: Item) -> bytes:
     return await blob.read(item.content)
 
 
-async def kept_data(
-    item_class: ItemClass, item: Item, preferences: Sequence[BodyPreference], version: ProtocolVersion
-) -> Element:
+async def kept_data(item_class: ItemClass, item: Item, how: Reading) -> Element:
     """ApplicationData of an item of one of these classes, as the version has it."""
-    return dump(KEPT[item_class].read(await octets_of(item), preferences), version)
+    return dump(KEPT[item_class].read(await octets_of(item), how), how.version)
+
+
+def without_occurrence(stored: bytes, instance_id: datetime, how: Writing) -> bytes:
+    """An event without one of its occurrences. Raises InvalidItem for one that it does not have."""
+    return calendar.delete_occurrence(stored, instance_id, version=how.version, now=how.now, owner=_owner(how.account))
+
+
+async def file_of(item: Item, number: int) -> tuple[str, bytes] | None:
+    """The type and the octets of a file of an event; None where it has none of that number."""
+    return calendar.file_of(await octets_of(item), number)
 
 
 def written(item_class: ItemClass, stored: bytes | None, data: Element, how: Writing) -> bytes:

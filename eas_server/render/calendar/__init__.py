@@ -4,6 +4,7 @@ from eas_server.render.calendar.from_client import apply_calendar, delete_occurr
 from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences
 from eas_server.render.calendar.series import Owner
 from eas_server.render.calendar.to_client import calendar_from, client_uid
+from eas_server.render.calendar.words import file_of, search_text
 
 __all__ = [
     "FAR_FUTURE",
@@ -13,6 +14,8 @@ __all__ = [
     "calendar_from",
     "client_uid",
     "delete_occurrence",
+    "file_of",
     "filter_instant",
     "occurrences",
+    "search_text",
 ]

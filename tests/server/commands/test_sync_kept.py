@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from eas_server.commands import item_operations
 from eas_server.model.ids import CollectionId
 from eas_server.model.mail import FolderType
 from protocol.codepages import tag
+from protocol.commands import item_operations as operations
 from protocol.commands.sync import (
     Add,
     AddResponse,
@@ -23,13 +25,16 @@ from protocol.commands.sync import (
     ServerAdd,
     Status,
 )
+from protocol.datatypes import TimeZone
 from protocol.elements import Element
-from protocol.items.airsyncbase import Body, BodyType
+from protocol.items.airsyncbase import AddAttachment, Attachments, Body, BodyType, Method
+from protocol.items.calendar import Calendar, MeetingStatus, Recurrence, RecurrenceType, Sensitivity
 from protocol.items.contacts import Contact
+from protocol.items.email import BusyStatus
 from protocol.items.notes import Note
 from protocol.items.tasks import Task
 from protocol.schema import dump, load
-from protocol.versions import SUPPORTED, V14_1, V16_1, ProtocolVersion
+from protocol.versions import SUPPORTED, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import Mailbox, Phone, mailbox
 from tests.server.commands.support import ALICE
 
@@ -299,3 +304,120 @@ async def test_the_empty_picture_of_an_iphone_keeps_the_photo(box: Mailbox) -> N
     await phone.ask(change(name, Contact(last_name="D", picture=b"")))
     (seen,) = [c for c in await everybody(box) if c is not None]
     assert (seen.last_name, seen.picture) == ("D", None)
+
+
+# ---- the calendar
+
+
+def event(**changes: Any) -> Calendar:
+    """An hour, with all that up to 14.1 has to be sent."""
+    values: dict[str, Any] = {
+        "subject": "Stand-up",
+        "start_time": datetime(2026, 12, 1, 9, 0, tzinfo=UTC),
+        "end_time": datetime(2026, 12, 1, 10, 0, tzinfo=UTC),
+        "dt_stamp": datetime(2026, 11, 1, tzinfo=UTC),
+        "uid": "040000008200E00074C5B7101A82E008",
+        "time_zone": TimeZone().dump(),
+        "busy_status": BusyStatus.BUSY,
+        "sensitivity": Sensitivity.NORMAL,
+        "all_day_event": False,
+        "meeting_status": MeetingStatus.APPOINTMENT,
+    }
+    return Calendar(**{**values, **changes})
+
+
+def modern(**changes: Any) -> Calendar:
+    """The same from 16.0 on."""
+    return event(**{"uid": None, "dt_stamp": None, "client_uid": "C1", **changes})
+
+
+WEEKLY = Recurrence(type=RecurrenceType.WEEKLY, interval=1, day_of_week=4, occurrences=5)
+
+
+async def calendars(box: Mailbox, *devices: str, **asked: Any) -> list[Handset]:
+    """Devices that have synced the calendar."""
+    where = await folder(box, FolderType.CALENDAR)
+    made = [Handset(box.phone(device, where), Calendar) for device in devices]
+    for one in made:
+        await one.all(**asked)
+    return made
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_an_event_goes_both_ways(box: Mailbox, version: ProtocolVersion) -> None:
+    box.bench.version = version
+    phone, tablet = await calendars(box, "device1", "tablet")
+    sent = event(recurrence=WEEKLY) if version < V16_0 else modern(recurrence=WEEKLY)
+    answer = await phone.ask(add("e1", sent))
+    assert answer.responses.responses[0].status == Status.SUCCESS
+    await tablet.ask()
+    ((name, seen),) = tablet.held.items()
+    assert (seen.subject, seen.start_time, seen.end_time) == ("Stand-up", sent.start_time, sent.end_time)
+    assert seen.recurrence is not None
+    assert (seen.recurrence.type, seen.recurrence.occurrences) == (RecurrenceType.WEEKLY, 5)
+    await tablet.ask(change(name, replace(sent, subject="Sit-down", uid=seen.uid if version < V16_0 else None)))
+    await phone.ask()
+    assert phone.held[name].subject == "Sit-down"
+
+
+@pytest.mark.requirement("MS-ASCMD_R6238", "MS-ASCMD_R6420")
+async def test_an_occurrence_is_changed_and_deleted_by_its_instance(box: Mailbox) -> None:
+    phone, tablet = await calendars(box, "device1", "tablet")
+    await phone.ask(add("e1", modern(recurrence=WEEKLY)))
+    (name,) = phone.held
+    second, third = "20261208T090000Z", "20261215T090000Z"
+    moved = Calendar(
+        subject="Later",
+        start_time=datetime(2026, 12, 8, 11, 0, tzinfo=UTC),
+        end_time=datetime(2026, 12, 8, 12, 0, tzinfo=UTC),
+    )
+    answer = await phone.ask(Change(server_id=name, instance_id=second, application_data=dump(moved)))
+    assert answer.responses is None
+    answer = await phone.ask(Delete(server_id=name, instance_id=third))
+    assert answer.responses is None
+    await tablet.ask()
+    exceptions = tablet.held[name].exceptions
+    assert exceptions is not None
+    told = {(e.instance_id or e.exception_start_time): (e.subject, e.deleted) for e in exceptions}
+    assert told == {
+        datetime(2026, 12, 8, 9, 0, tzinfo=UTC): ("Later", None),
+        datetime(2026, 12, 15, 9, 0, tzinfo=UTC): (None, True),
+    }
+    answer = await phone.ask(Delete(server_id=name, instance_id="20300101T000000Z"))
+    (failed,) = answer.responses.responses
+    assert (failed.instance_id, failed.status) == ("20300101T000000Z", Status.CONVERSION_ERROR)
+
+
+@pytest.mark.requirement("MS-ASCMD_R3065", "MS-ASCMD_R5878", "MS-ASCMD_R3066")
+async def test_the_filter_keeps_what_is_still_to_come(box: Mailbox) -> None:
+    box.bench.version = V14_1
+    phone, tablet = await calendars(box, "device1", "tablet", options=Options(filter_type=4))
+    past = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
+    old = event(subject="Old", uid="A" * 32, start_time=past, end_time=past)
+    endless = event(
+        subject="Endless", uid="B" * 32, start_time=past, end_time=past, recurrence=replace(WEEKLY, occurrences=None)
+    )
+    await phone.ask(add("1", old), add("2", endless), add("3", event()), options=Options(filter_type=0))
+    await tablet.ask()
+    assert sorted(e.subject for e in tablet.held.values()) == ["Endless", "Stand-up"]
+
+
+async def test_the_file_of_an_event_is_fetched(box: Mailbox) -> None:
+    phone, tablet = await calendars(box, "device1", "tablet")
+    files = Attachments(
+        changes=(
+            AddAttachment(
+                client_id="f1", method=Method.NORMAL, content=b"\x00octets", display_name="a.bin", content_type="x/y"
+            ),
+        )
+    )
+    await phone.ask(add("e1", modern(attachments=files)))
+    await tablet.ask()
+    (seen,) = tablet.held.values()
+    (shown,) = seen.attachments.changes
+    assert (shown.display_name, shown.estimated_data_size) == ("a.bin", 7)
+    for reference, status in ((shown.file_reference, 1), (shown.file_reference + "9", 15)):
+        request = operations.Request(operations=(operations.Fetch(store="Mailbox", file_reference=reference),))
+        answer = await box.bench.run(item_operations.COMMAND, request)
+        (fetched,) = answer.responses.fetched
+        assert fetched.status == status
