@@ -52,6 +52,9 @@ format: $(VENV)/dev ## Write the code in its form
 bench: $(VENV)/dev ## Print the benchmarks
 	$(BIN)/python -m benchmarks
 
+compliance: $(VENV)/dev ## List the requirements that tests check in docs/compliance.md
+	$(BIN)/python -m pytest -p tests.compliance --compliance docs/compliance.md --collect-only -q >/dev/null
+
 fixtures: $(VENV)/dev ## Make the fixtures anew (needs openssl)
 	@for script in fixtures/*/make.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
@@ -89,4 +92,4 @@ $(BIN)/python:
 	    echo "'$(PYTHON)' cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV)
 
-.PHONY: demo test check format-check lint types imports format bench fixtures lock clean help
+.PHONY: demo test check format-check lint types imports format bench compliance fixtures lock clean help
