@@ -77,15 +77,38 @@ class Details:
 # ---- reading
 
 
-def read_details(event: Component, zones: Zones) -> Details:
+class Lines:
+    """The lines of an event by name: a reader asks for so many that looking through all of them each time shows."""
+
+    def __init__(self, component: Component) -> None:
+        self.component = component
+        self._by_name: dict[str, list[Property]] = {}
+        for line in component.contents:
+            if isinstance(line, Property):
+                self._by_name.setdefault(line.name.upper(), []).append(line)
+
+    def all(self, name: str) -> list[Property]:
+        return self._by_name.get(name, [])
+
+    def first(self, name: str) -> Property | None:
+        found = self._by_name.get(name)
+        return found[0] if found else None
+
+    def text(self, name: str) -> str | None:
+        found = self._by_name.get(name)
+        return found[0].text if found else None
+
+
+def read_details(component: Component, zones: Zones) -> Details:
     """What an event says. Raises InvalidItem for one without a beginning."""
+    event = Lines(component)
     kept_zone = event.first(TIME_ZONE)
     day_zone = zones.find(kept_zone.param("TZID")) if kept_zone is not None else zones.default
     start = read_time(event.first("DTSTART"), zones, day_zone)
     if start is None:
         raise InvalidItem("an event without a beginning")
     attendees = event.all("ATTENDEE")
-    name, address = people.read_organizer(event)
+    name, address = people.read_organizer(event.first("ORGANIZER") or event.first(people.ORGANIZER_OF_NONE))
     return Details(
         is_day=start.is_day,
         start=start.moment,
@@ -93,7 +116,7 @@ def read_details(event: Component, zones: Zones) -> Details:
         zone=start.zone,
         blob=kept_zone.value if kept_zone is not None and kept_zone.param("TZID") == start.zone.name else None,
         subject=event.text("SUMMARY"),
-        text=held_text(event, "DESCRIPTION", HTML_OF_EVENTS),
+        text=held_text(component, "DESCRIPTION", HTML_OF_EVENTS),
         location=_read_location(event),
         categories=tuple(c for line in event.all("CATEGORIES") for c in line.texts) or None,
         sensitivity=_read_sensitivity(event),
@@ -103,7 +126,7 @@ def read_details(event: Component, zones: Zones) -> Details:
         meeting_status=_read_meeting_status(event, cancelled=_is_cancelled(event)),
         cancelled=_is_cancelled(event),
         attendees=tuple(map(people.read_attendee, attendees)) or None,
-        attachments=read_attachments(event),
+        attachments=read_attachments(component),
         organizer_name=name,
         organizer_email=address,
         response_requested=_read_requested(event, attendees),
@@ -115,7 +138,7 @@ def read_details(event: Component, zones: Zones) -> Details:
     )
 
 
-def _read_end(event: Component, zones: Zones, start: Time) -> Time:
+def _read_end(event: Lines, zones: Zones, start: Time) -> Time:
     end = read_time(event.first("DTEND"), zones, start.zone)
     if end is None or end.is_day is not start.is_day:
         span = read_duration(event.text("DURATION") or "") or (DAY if start.is_day else timedelta())
@@ -128,7 +151,7 @@ def _read_end(event: Component, zones: Zones, start: Time) -> Time:
     return end if end.moment >= start.moment else start
 
 
-def _read_moment(event: Component, name: str) -> datetime | None:
+def _read_moment(event: Lines, name: str) -> datetime | None:
     text = event.text(name)
     if text is None:
         return None
@@ -138,7 +161,7 @@ def _read_moment(event: Component, name: str) -> datetime | None:
         return None
 
 
-def _read_enum(event: Component, name: str, kind: type[Any]) -> Any:  # noqa: ANN401 -- the enumeration that was given
+def _read_enum(event: Lines, name: str, kind: type[Any]) -> Any:  # noqa: ANN401 -- the enumeration that was given
     text = event.text(name) or ""
     try:
         return kind(int(text)) if text.isascii() and text.isdecimal() else None
@@ -146,12 +169,12 @@ def _read_enum(event: Component, name: str, kind: type[Any]) -> Any:  # noqa: AN
         return None
 
 
-def _read_flag(event: Component, name: str) -> bool | None:
+def _read_flag(event: Lines, name: str) -> bool | None:
     text = event.text(name)
     return None if text is None else text.strip().upper() == "TRUE"
 
 
-def _read_requested(event: Component, attendees: tuple[Property, ...]) -> bool | None:
+def _read_requested(event: Lines, attendees: list[Property]) -> bool | None:
     text = event.text(_RESPONSE_REQUESTED)
     if text is None:
         return True if any((line.param("RSVP") or "").upper() == "TRUE" for line in attendees) else None
@@ -169,7 +192,7 @@ def shown_place(place: Location) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _read_location(event: Component) -> Location | None:
+def _read_location(event: Lines) -> Location | None:
     shown = event.text("LOCATION")
     kept = event.text(_LOCATION)
     if kept is not None:
@@ -202,7 +225,7 @@ _CLASSES: Final = {
 }
 
 
-def _read_sensitivity(event: Component) -> Sensitivity | None:
+def _read_sensitivity(event: Lines) -> Sensitivity | None:
     shown = (event.text("CLASS") or "").strip().upper()
     if not shown:
         return None
@@ -220,7 +243,7 @@ _BUSY_NAMES: Final = {
 _NAMES_OF_BUSY: Final = {status: name for name, status in _BUSY_NAMES.items()}
 
 
-def _read_busy(event: Component) -> BusyStatus | None:
+def _read_busy(event: Lines) -> BusyStatus | None:
     shown = (event.text("TRANSP") or "").strip().upper()
     kept = _BUSY_NAMES.get((event.text(_BUSY) or "").strip().upper())
     if kept is not None and (not shown or (kept is BusyStatus.FREE) is (shown == "TRANSPARENT")):
@@ -251,16 +274,16 @@ def _alarm_minutes(alarm: Component, start: datetime) -> int | None:
     return before // timedelta(minutes=1) if before >= timedelta() else None
 
 
-def _read_reminder(event: Component, start: datetime) -> int | None:
-    found = (_alarm_minutes(alarm, start) for alarm in event.components("VALARM"))
+def _read_reminder(event: Lines, start: datetime) -> int | None:
+    found = (_alarm_minutes(alarm, start) for alarm in event.component.components("VALARM"))
     return next((minutes for minutes in found if minutes is not None), None)
 
 
-def _is_cancelled(event: Component) -> bool:
+def _is_cancelled(event: Lines | Component) -> bool:
     return (event.text("STATUS") or "").strip().upper() == "CANCELLED"
 
 
-def _read_meeting_status(event: Component, *, cancelled: bool) -> MeetingStatus | None:
+def _read_meeting_status(event: Lines, *, cancelled: bool) -> MeetingStatus | None:
     """What a device said, as far as it still holds."""
     kept: MeetingStatus | None = _read_enum(event, _MEETING_STATUS, MeetingStatus)
     if kept is MeetingStatus.APPOINTMENT:
@@ -268,7 +291,7 @@ def _read_meeting_status(event: Component, *, cancelled: bool) -> MeetingStatus 
     return None if kept is None else MeetingStatus((kept & ~_CANCELLED) | (_CANCELLED if cancelled else 0))
 
 
-def _read_link(event: Component) -> str | None:
+def _read_link(event: Lines) -> str | None:
     kept = event.text(_EXTERNAL_LINK)
     if kept is not None:
         return kept

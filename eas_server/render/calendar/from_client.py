@@ -9,11 +9,12 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from eas_server.render.calendar.changes import FileNumber, Request, merged_exception, merged_series
+from eas_server.render.calendar.changes import FileNumber, Request, merged_series
 from eas_server.render.calendar.details import CLIENT_UID, Details, read_details, with_details
+from eas_server.render.calendar.occurrence_edit import LINES_OF_SERIES, OccurrenceEdit
 from eas_server.render.calendar.recurrence import KEPT, normal, rule_lines
 from eas_server.render.calendar.series import Owner, Series, read_series, series_of
-from eas_server.render.calendar.times import checked, day_form, read_times, with_zones, write_time
+from eas_server.render.calendar.times import checked, day_form, with_zones
 from eas_server.render.contentlines import Component, Property, clean, dump
 from eas_server.render.pim import InvalidItem
 from protocol.datatypes import format_compact
@@ -22,7 +23,6 @@ from protocol.items.calendar import MAX_EXCEPTIONS, MAX_UID, Calendar, Exception
 from protocol.versions import ProtocolVersion
 
 PRODUCT: Final = "-//eas-server//EN"
-_OF_THE_SERIES: Final = ("RRULE", KEPT, "EXDATE", "RDATE", "EXRULE")
 _OWN_TIMES: Final = {"is_day", "start", "end", "zone", "blob", "stamp", "attachments"}
 """What an occurrence does not inherit when its series changes."""
 _INHERITED: Final = tuple(f.name for f in fields(Details) if f.name not in _OWN_TIMES)
@@ -103,7 +103,7 @@ def _created(change: Calendar, uid: str, request: Request) -> Component:
     calendar = Component("VCALENDAR", (Property("VERSION", "2.0"), Property("PRODID", PRODUCT), event))
     series = series_of(with_zones(calendar, [new.zone], new.start.year), request.owner)
     series, _ = _with_recurrence(series, None, change.recurrence, request)
-    return _with_exceptions(series, change, request).calendar
+    return _with_exceptions(series, change, request)
 
 
 # ---- the series
@@ -119,7 +119,7 @@ def _change_series(series: Series, change: Calendar, request: Request) -> Compon
     if request.is_new and (moved or changed):  # MS-ASCAL_R2114, R2180, R2202
         after = _without_exceptions(after, request)
     after = _inherited(after, held, new, request)
-    return _with_exceptions(after, change, request).calendar
+    return _with_exceptions(after, change, request)
 
 
 def replace_calendar(series: Series, calendar: Component, request: Request) -> Series:
@@ -167,7 +167,7 @@ def _with_recurrence(
     if sent is None or (sent == Recurrence() and request.is_new):  # MS-ASCAL_R2180002
         if not series.recurs:
             return series, False
-        bare = master.without(lambda c: isinstance(c, Property) and c.name.upper() in _OF_THE_SERIES)
+        bare = master.without(lambda c: isinstance(c, Property) and c.name.upper() in LINES_OF_SERIES)
         return _without_exceptions(_with_master(series, bare, request), request), True
     value = _completed(sent, held, series, request)
     if value == held:
@@ -206,19 +206,19 @@ def _as_exception(change: Calendar) -> ExceptionItem:
     return ExceptionItem(**values)
 
 
-def _with_exceptions(series: Series, change: Calendar, request: Request) -> Series:
+def _with_exceptions(series: Series, change: Calendar, request: Request) -> Component:
     """With the Exceptions of a change; those that it does not name stay (MS-ASCMD_R876, R877)."""
     if not change.exceptions or not series.recurs:
-        return series
+        return series.calendar
     if len(change.exceptions) > MAX_EXCEPTIONS:  # MS-ASCAL_R243
         raise InvalidItem(f"more than {MAX_EXCEPTIONS} exceptions")
+    edit = OccurrenceEdit(series, request)
     for item in change.exceptions:
         moment = item.exception_start_time or item.instance_id
         if moment is None:  # MS-ASCAL_R246, R2098
             raise InvalidItem("an exception that names no occurrence")
-        key = series.key_of(checked(moment), request.version)
-        series = _with_exception(series, item, key, checked(moment), request)
-    return series
+        edit.apply(item, checked(moment))
+    return edit.calendar()
 
 
 def _change_occurrence(series: Series, item: ExceptionItem, moment: datetime, request: Request) -> Component:
@@ -229,53 +229,6 @@ def _change_occurrence(series: Series, item: ExceptionItem, moment: datetime, re
         raise InvalidItem("an occurrence that was deleted")
     if item.all_day_event is not None and (item.all_day_event is True) is not series.anchor.is_day:
         raise InvalidItem("a whole day among hours")  # MS-ASCAL_R2009
-    return _with_exception(series, item, key, moment, request).calendar
-
-
-def _with_exception(series: Series, item: ExceptionItem, key: datetime, moment: datetime, request: Request) -> Series:
-    held = series.changed.get(key)
-    if item.deleted:
-        if held is not None:
-            series = replace_calendar(series, series.calendar.without(lambda c: c is held[0]), request)
-        if key in series.deleted:
-            return series
-        return _with_master(series, series.master.with_added(_named("EXDATE", key, moment, series, request)), request)
-    series = _restored(series, key, request)
-    expected = series.at(key)
-    own = read_details(held[0], series.zones) if held is not None else None
-    base = own if own is not None and request.is_new else expected
-    if own is not None and not request.is_new:
-        attendees = expected.attendees if request.has("ResponseRequested") else own.attendees  # MS-ASCAL_R2023
-        base = replace(expected, text=own.text, attendees=attendees, stamp=own.stamp, attachments=own.attachments)
-    new = merged_exception(own, base, item, request)
-    if held is not None:
-        event = with_details(held[0], own, new)
-        calendar = series.calendar if event is held[0] else series.calendar.replaced(held[0], event)
-    else:
-        name = _named("RECURRENCE-ID", key, moment, series, request)
-        bare = series.master.without(lambda c: isinstance(c, Property) and c.name.upper() in _OF_THE_SERIES)
-        # the series has its own times: what is written anew are those of the occurrence
-        blank = replace(series.details, blob="")
-        calendar = series.calendar.with_added(with_details(bare.with_added(name), blank, new))
-    return replace_calendar(series, calendar, request)
-
-
-def _named(name: str, key: datetime, moment: datetime, series: Series, request: Request) -> Property:
-    """The line that names an occurrence."""
-    zone, is_day = series.anchor.zone, series.anchor.is_day
-    return write_time(name, zone.utc(key) if is_day and request.is_new else moment, zone, is_day=is_day)
-
-
-def _restored(series: Series, key: datetime, request: Request) -> Series:
-    """With an occurrence that EXDATE had taken away."""
-    if key not in series.deleted:
-        return series
-    master = series.master
-    for line in master.all("EXDATE"):
-        parts = line.value.split(",")
-        times = read_times(line, series.zones, series.anchor.zone)
-        if len(parts) == len(times):
-            kept = [part for part, time in zip(parts, times, strict=True) if series.key(time) != key]
-            if len(kept) < len(parts):
-                master = master.replaced(line, *([line.with_value(",".join(kept))] if kept else []))
-    return _with_master(series, master, request)
+    edit = OccurrenceEdit(series, request)
+    edit.apply(item, moment)
+    return edit.calendar()

@@ -136,9 +136,8 @@ def _written(line: Property, attendee: Attendee) -> Property:
 # ---- the organizer
 
 
-def read_organizer(event: Component) -> tuple[str | None, str | None]:
+def read_organizer(line: Property | None) -> tuple[str | None, str | None]:
     """Name and address of the organizer; None for what nobody said."""
-    line = event.first("ORGANIZER") or event.first(ORGANIZER_OF_NONE)
     if line is None:
         return None, None
     return line.param("CN") and name_of(line), address_of(line) or None

@@ -85,7 +85,8 @@ class Series:
         """Whether the series goes on for ever, as far as anybody here can say."""
         if self.master.first("RRULE") is None:
             return False
-        return self.rule is None or (self.rule.count is None and self.until is None)
+        rule = self.rule
+        return rule is None or bool(rule.scale) or (rule.count is None and self.until is None)
 
     @property
     def is_orphan(self) -> bool:
