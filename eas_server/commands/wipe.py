@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Final
@@ -17,28 +17,30 @@ from eas_server.submission.header import safe
 from eas_server.submission.trace import server_name
 from protocol.versions import V16_1, ProtocolVersion
 
-_NAME_LIMIT: Final = 100
+_NAME_LIMIT: Final = 60
 """Characters of what a device calls itself that are quoted."""
 _KINDS: Final = {False: "remote wipe", True: "account-only remote wipe"}
 
 _DONE: Final = """\
-Your device "{name}" has confirmed the {kind} that the administrator of this
-server asked for.
+Your device has confirmed the {kind}
+that the administrator of this server asked for.
 
 {meaning}
 """
 _FAILED: Final = """\
-Your device "{name}" says that it could not carry out the {kind} that the
-administrator of this server asked for. What it holds may still be on it.
+Your device says that it could not carry out the {kind}
+that the administrator of this server asked for.
 
-It is told again each time that it comes, and gets nothing else until then.
+What it holds may still be on it. It is told again when it comes,
+and gets nothing else until it confirms.
 """
-_WHOLE: Final = "It has been told to erase all that it holds, and has to be set up anew before it syncs again."
-_ACCOUNT: Final = "It has been told to erase what it held of this account. Everything else on it stays as it was."
+_WHOLE: Final = "It was told to erase all that it holds."
+_ACCOUNT: Final = "It was told to erase what it holds of this account, and nothing else."
 _DETAILS: Final = """
-Device:     {id}
+Name:       {name}
+DeviceId:   {id}
 Type:       {type}
-Confirmed:  {now}
+Heard from: {now}
 """
 
 
@@ -85,10 +87,10 @@ def wipe_notice(device: Device, account: Account, now: datetime) -> NewMessage:
     name = safe(named or device.type or device.id)[:_NAME_LIMIT]
     kind, done = _KINDS[device.wipe_account_only], device.wipe is Wipe.DONE
     meaning = _ACCOUNT if device.wipe_account_only else _WHOLE
-    text = (_DONE if done else _FAILED).format(name=name, kind=kind, meaning=meaning)
-    details = _DETAILS.format(id=safe(device.id), type=safe(device.type), now=f"{now:%Y-%m-%d %H:%M UTC}")
+    text = (_DONE if done else _FAILED).format(kind=kind, meaning=meaning)
+    details = _DETAILS.format(name=name, id=safe(device.id), type=safe(device.type), now=f"{now:%Y-%m-%d %H:%M UTC}")
     digest = sha256(repr((device.user, device.id, device.wipe, now)).encode("utf-8", "replace")).hexdigest()[:32]
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=SMTP if account.address.isascii() else SMTPUTF8)
     message["From"] = f"Postmaster <postmaster@{host}>"
     message["To"] = account.address
     message["Subject"] = f"{kind[0].upper()}{kind[1:]} {'confirmed' if done else 'failed'}: {name}"

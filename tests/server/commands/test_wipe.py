@@ -119,6 +119,18 @@ async def test_a_full_mailbox_does_not_keep_the_device_from_confirming(error: Ex
     assert (await bench.device()).wipe is Wipe.DONE
 
 
+@pytest.mark.parametrize("named", ["\ud800 lone", '<b>,;:"(', "日本" * 500, "\x00\x1b[2J", "=?utf-8?q?x?="])
+async def test_whatever_a_device_calls_itself_the_mail_can_be_read(named: str) -> None:
+    bench, sent = await wiping(wipe=Wipe.SENT, details={"Model": named})
+    bench.account = replace(ALICE, address="älice@example.com")
+    await bench.run(provision.COMMAND, DONE)
+    (mail,) = await mails(sent)
+    assert mail["Subject"].startswith("Remote wipe confirmed: ")
+    assert mail["To"] == "älice@example.com"
+    assert not mail.defects
+    assert bench.device_id in mail.get_content()
+
+
 async def test_which_devices_can_be_told() -> None:
     device = replace(await Bench().device(), version="16.1")
     assert not wipe_refusal(device, account_only=False)
