@@ -233,10 +233,3 @@ def tag(name: str) -> Tag:
         return found
     near = difflib.get_close_matches(name, _BY_NAME, n=1)
     raise KeyError(f"{name} is no tag of the code pages" + (f"; did you mean {near[0]}?" if near else ""))
-
-
-def by_token(page: int, token: int) -> Tag | None:
-    """The tag with this token (without the content bit) on this page, or None where there is none."""
-    if 0 <= page < len(PAGES) and FIRST_TOKEN <= token < CONTENT:
-        return TAG_OF_BYTE[page][token]
-    return None

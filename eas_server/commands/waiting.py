@@ -72,12 +72,6 @@ def waiting(ctx: Context, collections: Collection[CollectionId]) -> Iterator["Wa
                 del _waiters[key]
 
 
-async def wait_for_change(ctx: Context, collections: Collection[CollectionId], seconds: float) -> Woken:
-    """Wait without listing first: for callers that know the present state some other way."""
-    with waiting(ctx, collections) as waiter:
-        return await waiter.wait(seconds)
-
-
 class Waiter:
     """One request that waits."""
 

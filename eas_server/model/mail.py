@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 from eas_server.model.blob import Blob
 from eas_server.model.ids import CollectionId, ItemId, Revision
@@ -221,7 +221,6 @@ class Keep(Enum):
 
 
 KEEP: Final = Keep.KEEP
-Kept: TypeAlias = Keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

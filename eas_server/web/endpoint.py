@@ -30,7 +30,7 @@ from eas_server.web.transport import abort, lingering, peer_of
 from protocol import schema, wbxml
 from protocol.elements import Buffer
 from protocol.errors import MalformedRequest
-from protocol.headers import SERVER_VERSION, WBXML_SHORT
+from protocol.headers import SERVER_VERSION
 from protocol.http import (
     MESSAGE,
     WBXML,
@@ -40,7 +40,7 @@ from protocol.http import (
     options_headers,
 )
 from protocol.status import CommonStatus
-from protocol.versions import SUPPORTED, V14_0, ProtocolVersion
+from protocol.versions import SUPPORTED, V14_0, V14_1, ProtocolVersion
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ _NOT_IMPLEMENTED = 501
 _OCTETS = "application/octet-stream"
 _MAIL_COMMANDS = frozenset((CommandName.SEND_MAIL, CommandName.SMART_REPLY, CommandName.SMART_FORWARD))
 """Whose body is the message itself up to 12.1."""
+_TOLERATED = frozenset({(CommandName.FIND, V14_1)})
+"""Commands of a version that does not have them: `quirks.FIND_AT_14_1`."""
 _ALWAYS: tuple[Header, ...] = (
     (SERVER_VERSION.lower().encode(), str(SUPPORTED[-1]).encode()),
     (b"cache-control", b"private"),
@@ -180,7 +182,7 @@ class Endpoint:
         _check_line(line, name, version)
         device = await self._device(exchange, account, line, version)
         self._pass_gate(exchange, account, device, command, line)
-        _check_content_type(exchange.headers.content_type, body, name, version)
+        _check_content_type(exchange.headers, body, name, version)
         context = self._context(exchange, account, device, version, line)
         supersede(context)
         result = await command.handle(command.read(body, line, version), context)
@@ -315,20 +317,20 @@ class Endpoint:
 
 def _check_line(line: CommandLine, name: CommandName, version: ProtocolVersion) -> None:
     """Raise CommandError for a command that the version does not have, and for a missing or strange device."""
-    if not name.supported_at(version):
+    if not name.supported_at(version) and (name, version) not in _TOLERATED:
         raise CommandError(CommonStatus.VERSION_NOT_SUPPORTED)
     problem = line.device_problem
     if problem is not None:
         raise CommandError(problem)
 
 
-def _check_content_type(content_type: str, body: Buffer, name: CommandName, version: ProtocolVersion) -> None:
+def _check_content_type(headers: RequestHeaders, body: Buffer, name: CommandName, version: ProtocolVersion) -> None:
     """Raise CommandError(101) for a body that says to be something else than the command takes (MS-ASCMD_R4813)."""
-    if not body or not content_type:
+    if not body or not headers.content_type:
         return
     message = name in _MAIL_COMMANDS and version < V14_0
-    if content_type not in ((MESSAGE,) if message else (WBXML, WBXML_SHORT)):
-        raise CommandError(CommonStatus.INVALID_CONTENT, f"a body of type {content_type[:80]}")
+    if not (headers.content_type == MESSAGE if message else headers.is_wbxml):
+        raise CommandError(CommonStatus.INVALID_CONTENT, f"a body of type {headers.content_type[:80]}")
 
 
 def _encoded(reply: Reply, version: ProtocolVersion | None) -> _Answer:

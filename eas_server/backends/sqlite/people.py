@@ -119,10 +119,6 @@ class People:
         """The person of an account."""
         return self._users.get(user)
 
-    def by_row(self, row: int) -> Person | None:
-        """The person of a row."""
-        return self._people.get(row)
-
     def by_address(self, address: str) -> Person | None:
         """The entry of an address; one without a domain names a local user."""
         address = address.strip().lower()

@@ -8,7 +8,7 @@ import pytest
 
 from eas_server.commands import waiting as module
 from eas_server.commands.context import Context
-from eas_server.commands.waiting import Reason, Woken, supersede, wait_for_change, waiting
+from eas_server.commands.waiting import Reason, Woken, supersede, waiting
 from eas_server.model.ids import ROOT, CollectionId
 from eas_server.notify import ChangeNotifier
 from protocol.http import CommandLine
@@ -61,10 +61,6 @@ async def test_the_time_counts_from_the_begin() -> None:
         ctx.ports.notifier.publish(ALICE.user, [INBOX])
         assert (await waiter.wait(0.02)).reason in (Reason.CHANGED, Reason.TIMEOUT)
         assert (await waiter.wait(0.02)).reason is Reason.TIMEOUT
-
-
-async def test_without_a_listing() -> None:
-    assert await wait_for_change(await context(), [INBOX], 0.01) == Woken(Reason.TIMEOUT)
 
 
 async def test_a_newer_request_supersedes() -> None:
@@ -132,9 +128,10 @@ async def test_a_watcher_that_fails_does_not_fail_in_silence() -> None:
 async def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
     ctx = await context()
     before = len(asyncio.all_tasks())
-    task = asyncio.create_task(wait_for_change(ctx, [INBOX], 60))
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    with waiting(ctx, [INBOX]) as waiter:
+        task = asyncio.create_task(waiter.wait(60))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert len(asyncio.all_tasks()) == before
