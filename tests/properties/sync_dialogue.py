@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eas_server.commands import get_item_estimate, ping, sync
+from eas_server.commands.sync import window as whole_window
 from eas_server.model.ids import CollectionId, DeviceId, ItemId, parse_server_id
 from eas_server.model.mail import Item
 from eas_server.render.email import flag_element, flag_from_client
@@ -211,8 +212,8 @@ class Handset:
         answers = () if response is None else (response.collections.collections if response.collections else ())
         assert response is None or answers, response
         sent = sum(len(answer.commands.commands) for answer in answers if answer.commands)
-        full = sent >= (sync.window(window, self.ground.settings.sync.max_window_size))
-        assert sent <= sync.window(window, self.ground.settings.sync.max_window_size)
+        full = sent >= (whole_window(window, self.ground.settings.sync.max_window_size))
+        assert sent <= whole_window(window, self.ground.settings.sync.max_window_size)
         for ask in asks:
             self._judge(ask, _answer_for(ask.folder, response), before, after, lose=lose, full=full)
         return list(answers)
@@ -260,7 +261,7 @@ class Handset:
         wrote = self._apply_own(ask, answer, result.items, before[ask.folder], there, options)
         commands = answer.commands.commands if answer.commands else ()
         largest = self.ground.settings.sync.max_window_size
-        assert len(commands) <= (100 if ask.window is None else sync.window(ask.window, largest))
+        assert len(commands) <= (100 if ask.window is None else whole_window(ask.window, largest))
         assert ask.commands or commands or answer.more_available is not None, "an answer that says nothing"
         self._apply_commands(commands, result.items, there, limit, wrote)
         for item, seen in result.items.items():
@@ -291,6 +292,7 @@ class Handset:
         responses = answer.responses.responses if answer.responses else ()
         failed = {r.server_id: r.status for r in responses if isinstance(r, (ChangeResponse, DeleteResponse))}
         assert all(status != Status.SUCCESS for status in failed.values())
+        assert failed.keys() <= {command.server_id for command in ask.commands}, "a response to nothing"
         own = self.own[ask.folder, self.folders[ask.folder].key]
         wrote: set[tuple[ItemId, str]] = set()
         for command in ask.commands:
