@@ -14,8 +14,8 @@ from typing import Final
 
 MAX_STEPS: Final = 20_000
 """Periods (days, weeks, months, years) that one expansion looks at."""
-MAX_EMPTY: Final = 1_500
-"""Periods without an occurrence after which a rule counts as over."""
+MAX_EMPTY: Final = {"DAILY": 1_500, "WEEKLY": 300, "MONTHLY": 500, "YEARLY": 60}
+"""Periods without an occurrence after which a rule counts as over; the longest wait is for a weekday in a leap year."""
 LAST_YEAR: Final = 4500
 WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -147,7 +147,7 @@ def expand(
         if found and found[0].year >= LAST_YEAR:
             return
         empty = 0 if found else empty + 1
-        if empty > MAX_EMPTY:
+        if empty > MAX_EMPTY[rule.freq]:
             return
         for clock in found:
             counted += 1
