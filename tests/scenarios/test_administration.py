@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from eas_server.cli import main
 from eas_server.model.mail import FolderType
 from protocol.client import FOLDER_SYNC, PROVISION, Answer
-from protocol.commands import folder_sync, provision
+from protocol.commands import folder_sync, ping, provision
 from protocol.commands.provision import AccountOnlyRemoteWipeResult, RemoteWipeResult, Status, WipeStatus
 from protocol.schema import EMPTY
 from protocol.status import CommonStatus
@@ -82,6 +82,17 @@ async def test_a_wiped_device_gets_nothing_else_and_its_user_hears_of_it(world, 
     assert "done" in await administer(world, "device", "show", world.address("alice"), "lost")
     assert await phone.provision()
     assert await phone.folders(), "it begins anew"
+
+
+async def test_a_message_brings_a_device_that_waits_to_its_wipe(world):
+    phone, bob = world.device(device_id="lost"), world.device("bob")
+    inbox = (await phone.folders())[FolderType.INBOX]
+    await phone.catch_up(inbox)
+    waiting = asyncio.create_task(phone.wait(inbox))
+    await administer(world, "device", "wipe", world.address("alice"), "lost", "--yes")
+    await bob.send(world.letter("come", sender="bob", to="alice"), save=False)
+    assert (await waiting).status == ping.Status.CHANGES
+    await until(phone, wiping)
 
 
 @pytest.mark.requirement("MS-ASPROV_R66612", "MS-ASPROV_R66601", "MS-ASPROV_R66602")
