@@ -92,7 +92,8 @@ def _write_task(stored: bytes | None, change: Task, how: Writing) -> bytes:
     return tasks.apply_task(stored, change, version=how.version, now=how.now, uid=how.uid)
 
 
-def _owner(account: Account) -> calendar.Owner:
+def owner_of(account: Account) -> calendar.Owner:
+    """Whose calendar it is."""
     return calendar.Owner(name=account.display_name, address=account.address, aliases=account.addresses)
 
 
@@ -101,7 +102,7 @@ def _read_event(octets: bytes, how: Reading) -> Calendar:
         octets,
         version=how.version,
         now=how.now,
-        owner=_owner(how.account),
+        owner=owner_of(how.account),
         preferences=how.preferences,
         file_reference=how.file_reference,
     )
@@ -116,7 +117,7 @@ def _write_event(stored: bytes | None, change: Calendar, how: Writing) -> bytes:
         uid=how.uid,
         instance_id=how.instance_id,
         supported=how.supported,
-        owner=_owner(how.account),
+        owner=owner_of(how.account),
         file_number=how.file_number,
     )
 
@@ -165,7 +166,9 @@ async def kept_data(item_class: ItemClass, item: Item, how: Reading) -> Element:
 
 def without_occurrence(stored: bytes, instance_id: datetime, how: Writing) -> bytes:
     """An event without one of its occurrences. Raises InvalidItem for one that it does not have."""
-    return calendar.delete_occurrence(stored, instance_id, version=how.version, now=how.now, owner=_owner(how.account))
+    return calendar.delete_occurrence(
+        stored, instance_id, version=how.version, now=how.now, owner=owner_of(how.account)
+    )
 
 
 async def file_of(item: Item, number: int) -> tuple[str, bytes] | None:

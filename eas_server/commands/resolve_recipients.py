@@ -5,12 +5,13 @@ What the protocol documents leave open is decided in docs/decisions/0014-recipie
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from eas_server.commands.context import Command, Context
+from eas_server.commands.availability import free_busy_of
+from eas_server.commands.context import Command, Context, Ports
 from eas_server.commands.pictures import Pictures
 from eas_server.commands.reading import wbxml_reader
 from eas_server.interfaces import Directory
@@ -47,6 +48,7 @@ T = TypeVar("T")
 MIN_SPAN: Final = timedelta(minutes=30)
 """MS-ASCMD_R2266."""
 MAX_SPAN: Final = timedelta(days=42)
+DEFAULT_SPAN: Final = timedelta(days=7)
 """MS-ASCMD_R5430, R5175."""
 MAX_MEMBERS_AVAILABILITY: Final = 20
 """Members of a group whose free/busy data may still be merged (MS-ASCMD_R4294)."""
@@ -95,7 +97,8 @@ async def handle(request: Request, ctx: Context) -> Response:
     if not 1 <= len(request.to) <= settings.max_recipients or not _is_span(asked.availability):
         return Response(status=Status.PROTOCOL_ERROR)  # MS-ASCMD_R5656, R2266, R5430
     outcomes = await _look_up(request.to, asked, ctx.ports.directory, settings.max_members)
-    answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, ctx.now)
+    free_busy = await _free_busy(outcomes, asked.availability, ctx.ports)
+    answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, ctx.now, free_busy)
     return Response(
         status=Status.SUCCESS,
         responses=tuple(answer.to_one(to, outcome) for to, outcome in zip(request.to, outcomes, strict=True)),
@@ -124,6 +127,23 @@ async def _look_up(names: Sequence[str], asked: Asked, directory: Directory, max
     found = await _together(_outcome(name, asked, directory, max_members) for name in distinct)
     outcomes = dict(zip(distinct, found, strict=True))
     return [outcomes[name] for name in names]
+
+
+async def _free_busy(
+    outcomes: Sequence[Outcome], wanted: AvailabilityOptions | None, ports: Ports
+) -> dict[str, str | None]:
+    """MergedFreeBusy of each one who was found, by key; of groups that are not too large."""
+    if wanted is None:
+        return {}
+    end = wanted.start + DEFAULT_SPAN if wanted.end is None else wanted.end
+    found: dict[str, str | None] = {}
+    for outcome in outcomes:
+        if not isinstance(outcome, Resolved) or outcome.entry.key in found:
+            continue
+        people = (outcome.entry,) if outcome.members is None else outcome.members.entries
+        if len(people) <= MAX_MEMBERS_AVAILABILITY:
+            found[outcome.entry.key] = await free_busy_of(people, wanted.start, end, ports)
+    return found
 
 
 async def _together(work: Iterable[Awaitable[T]]) -> list[T]:
@@ -162,13 +182,20 @@ class _Answer:
     """Turns outcomes into answers, spending MaxCertificates on the way: a budget of the whole request."""
 
     def __init__(
-        self, asked: Asked, max_certificates: int | None, names: int, settings: RecipientSettings, now: datetime
+        self,
+        asked: Asked,
+        max_certificates: int | None,
+        names: int,
+        settings: RecipientSettings,
+        now: datetime,
+        free_busy: Mapping[str, str | None],
     ) -> None:
         self._asked = asked
         self._left = max_certificates
         self._names = names
         self._settings = settings
         self._now = now
+        self._free_busy = free_busy
 
     def to_one(self, to: str, outcome: Outcome) -> ToResponse:
         """The answer to one `To`."""
@@ -193,14 +220,17 @@ class _Answer:
                 return ToResponse(to=to, status=ResponseStatus.UNRESOLVED, recipient_count=0)
 
     def _availability(self, resolved: Resolved) -> Availability | None:
-        """There is no calendar to tell free from busy by: that is what the documents' 163 says."""
+        """163 for those whose calendar is not here."""
         if self._asked.availability is None:
             return None
         if self._names >= self._settings.max_recipients:
             return Availability(status=AvailabilityStatus.TOO_MANY_RECIPIENTS)  # MS-ASCMD_R4622
         if resolved.members is not None and resolved.members.total > MAX_MEMBERS_AVAILABILITY:
             return Availability(status=AvailabilityStatus.GROUP_TOO_LARGE)  # MS-ASCMD_R4626
-        return Availability(status=AvailabilityStatus.FAILURE)
+        merged = self._free_busy.get(resolved.entry.key)
+        if merged is None:
+            return Availability(status=AvailabilityStatus.FAILURE)
+        return Availability(status=AvailabilityStatus.SUCCESS, merged_free_busy=merged)
 
     def _certificates(self, resolved: Resolved) -> Certificates | None:
         if self._asked.retrieval is CertificateRetrieval.NONE:

@@ -1,5 +1,6 @@
 """Events: iCalendar and the Calendar class of the protocol into each other ([MS-ASCAL])."""
 
+from eas_server.render.calendar.free_busy import free_busy, together
 from eas_server.render.calendar.from_client import apply_calendar, delete_occurrence
 from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences
 from eas_server.render.calendar.series import Owner
@@ -16,6 +17,8 @@ __all__ = [
     "delete_occurrence",
     "file_of",
     "filter_instant",
+    "free_busy",
     "occurrences",
     "search_text",
+    "together",
 ]

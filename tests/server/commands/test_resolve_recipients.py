@@ -35,8 +35,19 @@ RR = "ResolveRecipients:"
 FULL, MINI = CertificateRetrieval.FULL, CertificateRetrieval.MINI
 
 
+class Nobody:
+    """No account is here."""
+
+    async def by_address(self, address: str) -> None:
+        """See Accounts."""
+
+
 def bench(directory: Any = None, **settings: Any) -> Bench:
-    return Bench(directory=directory or people(), settings=Settings(recipients=RecipientSettings(**settings)))
+    return Bench(
+        directory=directory or people(),
+        accounts=Nobody(),
+        settings=Settings(recipients=RecipientSettings(**settings)),
+    )
 
 
 async def resolve(*to: str, on: Bench | None = None, **options: Any) -> Response:
@@ -354,7 +365,7 @@ async def test_what_earlier_versions_do_not_have(version: ProtocolVersion, avail
 
 
 @pytest.mark.requirement("MS-ASCMD_R4298", "MS-ASCMD_R3338", "MS-ASCMD_R2265", "MS-ASCMD_R4617", "MS-ASCMD_R4618")
-async def test_there_is_no_free_busy_data() -> None:
+async def test_whose_calendar_is_not_here_has_no_free_busy_data() -> None:
     wanted = AvailabilityOptions(start=datetime(2026, 11, 23, tzinfo=UTC))
     response = await resolve("bob", "example", "nobody", availability=wanted)
     found = [[r.availability for r in answer.recipients] for answer in response.responses]
