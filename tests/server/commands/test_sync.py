@@ -175,6 +175,21 @@ async def test_a_byte_budget_stands_beside_the_window(tmp_path: Path) -> None:
         assert len(phone.items) == 6
 
 
+async def test_so_does_a_budget_of_time(tmp_path: Path) -> None:
+    from eas_server.model.settings import Settings, SyncSettings
+
+    async with mailbox(tmp_path, settings=Settings(sync=SyncSettings(window_seconds=0))) as box:
+        for n in range(4):
+            await box.deliver(message(f"m{n}"), age=timedelta(minutes=n))
+        phone = box.phone()
+        await phone.ask()
+        answer = await phone.ask()
+        assert len(answer.commands.commands) == 1
+        assert answer.more_available is EMPTY
+        await phone.all()
+        assert [found.subject for found in phone.items.values()] == ["m0", "m1", "m2", "m3"]
+
+
 @pytest.mark.requirement("MS-ASCMD_R4424", "MS-ASCMD_R4425")
 @pytest.mark.parametrize("key", ["17", "nonsense", "", "-1", "9" * 64])
 async def test_unknown_keys_are_refused(box: Mailbox, key: str) -> None:
