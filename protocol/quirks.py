@@ -90,6 +90,12 @@ MIXED_DATE_FORMS = Quirk(
     client=FORESEEN,
     note="A date comes in the compact form where the dashed one belongs, or vice versa. Both are read anywhere.",
 )
+FIND_AT_14_1 = Quirk(
+    name="FIND_AT_14_1",
+    client="iOS Mail",
+    note="Find comes at 14.1, which does not have it (MS-ASCMD_R10032017). It is answered as at 16.1.",
+    fixture="wbxml/Find/request.wbxml",
+)
 
 QUIRKS: Mapping[str, Quirk] = {
     quirk.name: quirk
@@ -107,6 +113,7 @@ QUIRKS: Mapping[str, Quirk] = {
         CERTIFICATE_OUTSIDE_CONTAINER,
         INVALID_TIME_ZONE,
         MIXED_DATE_FORMS,
+        FIND_AT_14_1,
     )
 }
 """All quirks by name."""

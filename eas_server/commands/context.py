@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
     Accounts,
@@ -39,6 +40,7 @@ class Ports:
     submission: MailSubmission
     notifier: ChangeNotifier
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
+    last_finds: LastFinds = field(default_factory=LastFinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,7 @@ def _check_parts(options: Options, wanted: And, version: ProtocolVersion) -> Non
 
 def _query(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -> SearchQuery | None:
     """What to ask the store; None where nothing can be found, for only mail is searched yet."""
-    places = _places(wanted, folders, deep=deep)
+    places = places_of(wanted.collection_ids, folders, deep=deep)
     if (wanted.classes and ItemClass.EMAIL.value not in wanted.classes) or places == ():
         return None
     return SearchQuery(
@@ -115,12 +115,14 @@ def _query(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -
     )
 
 
-def _places(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -> tuple[CollectionId, ...] | None:
+def places_of(
+    collection_ids: Sequence[str], folders: Mapping[CollectionId, Folder], *, deep: bool
+) -> tuple[CollectionId, ...] | None:
     """The mail folders to search; None: all of them. Outlook for iOS names the root where it means all."""
-    if not wanted.collection_ids or ROOT in wanted.collection_ids:
+    if not collection_ids or ROOT in collection_ids:
         return None
     found: dict[CollectionId, None] = {}
-    for name in wanted.collection_ids:
+    for name in collection_ids:
         folder = folders.get(CollectionId(name))
         if folder is None:
             raise SearchFailed(StoreStatus.FOLDER_SYNC_REQUIRED)  # MS-ASCMD_R4357
@@ -160,7 +162,7 @@ async def _results(
     deadline: float,
 ) -> list[Result]:
     """As many as fit into the budgets of octets and time, one at least; the rest can be had by the next Range."""
-    items = await _items(hits, ctx)
+    items = await items_of(hits, ctx)
     how = ItemOptions(
         preferences=options.body_preferences,
         part_preferences=options.body_part_preferences if ctx.version >= V14_1 else (),
@@ -181,7 +183,8 @@ async def _results(
     return results
 
 
-async def _items(hits: Sequence[SearchHit], ctx: Context) -> dict[tuple[CollectionId, ItemId], Item]:
+async def items_of(hits: Sequence[SearchHit], ctx: Context) -> dict[tuple[CollectionId, ItemId], Item]:
+    """The items that are still there."""
     wanted: dict[CollectionId, list[ItemId]] = {}
     for hit in hits:
         wanted.setdefault(hit.collection, []).append(hit.id)

@@ -52,12 +52,13 @@ async def _search_gal(store: Store, ctx: Context) -> StoreResponse:
     wanted = store.options.picture if ctx.version >= V14_1 else None  # MS-ASCMD_R6971, R6972
     pictures = Pictures(wanted.max_size, wanted.max_pictures) if wanted is not None else None
     results = [
-        Result(properties=dump(_properties(entry, pictures), ctx.version)) for entry in found.entries[: span.count]
+        Result(properties=dump(gal_properties_of(entry, pictures), ctx.version))
+        for entry in found.entries[: span.count]
     ]
     return answered(span, results, found.total)
 
 
-def _properties(entry: DirectoryEntry, pictures: Pictures | None) -> GalProperties:
+def gal_properties_of(entry: DirectoryEntry, pictures: Pictures | None) -> GalProperties:
     """All that is not empty (MS-ASCMD_R417)."""
     return GalProperties(
         display_name=entry.display_name or None,

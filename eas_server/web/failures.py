@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from eas_server.commands.context import Command, Reply
 from eas_server.errors import CommandError, StoreFull, Unavailable
 from protocol.errors import MalformedRequest, MalformedWbxml, MalformedXml
-from protocol.schema import tag_of
 from protocol.status import CommonStatus, http_status_before_14
 from protocol.versions import V14_0, ProtocolVersion
 from protocol.wbxml import Segments
@@ -52,7 +51,7 @@ def common(status: CommonStatus, asked: Asked, retry_after: int = 0) -> Reply:
     """The answer that says a common Status."""
     if asked.version >= V14_0 and status.since <= asked.version:
         response = asked.command.fail(status, asked.version)
-        if response is not None and asked.version in tag_of(type(response)).versions:
+        if response is not None:
             return Reply(response=response)
     http_status = http_status_before_14(status, command=asked.command.name, policy_key_sent=asked.policy_key_sent)
     return _http(http_status or INTERNAL, retry_after)

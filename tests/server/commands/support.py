@@ -16,6 +16,7 @@ from eas_server.backends.memory.people import MemoryPeople
 from eas_server.backends.memory.state import MemoryState
 from eas_server.backends.memory.world import World
 from eas_server.commands.context import Command, Context, Ports, Reply
+from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import Subscription
 from eas_server.model.blob import read
@@ -91,6 +92,7 @@ class Bench:
     now: datetime = NOW
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
+    last_finds: LastFinds = field(default_factory=LastFinds)
 
     def __post_init__(self) -> None:
         """Fill in the ports that were not given."""
@@ -116,6 +118,7 @@ class Bench:
             submission=self.submission,
             notifier=self.notifier,
             last_syncs=self.last_syncs,
+            last_finds=self.last_finds,
         )
 
     async def device(self) -> Device:
