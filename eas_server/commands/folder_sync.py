@@ -1,7 +1,5 @@
 """FolderSync, [MS-ASCMD] 2.2.1.5: the folders of the user, or what changed of them since a key."""
 
-from functools import cache
-
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.commands.folder_keys import key_for, presented
 from eas_server.commands.reading import wbxml_reader
@@ -37,13 +35,7 @@ async def _start(ctx: Context, folders: list[Folder]) -> Reply:
     found = difference({}, folders)
     key = await ctx.ports.state.advance_hierarchy(ctx.account.user, ctx.device.id, INITIAL_KEY, found.held)
     response = Response(status=Status.SUCCESS, sync_key=key, changes=_changes(found))
-    return Reply(response=response, headers=dict(resync_headers(SUPPORTED, _commands())))  # MS-ASHTTP_R1202
-
-
-@cache
-def _commands() -> tuple[str, ...]:
-    """What OPTIONS names too; looked up late, since this module is one of them."""
-    return tuple(load_commands())
+    return Reply(response=response, headers=dict(resync_headers(SUPPORTED, tuple(load_commands()))))  # MS-ASHTTP_R1202
 
 
 def _changes(found: Difference) -> Changes:

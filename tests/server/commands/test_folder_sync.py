@@ -76,6 +76,7 @@ async def test_a_start_names_versions_and_commands() -> None:
     answer = await bench.run(COMMAND, Request(sync_key="0"))
     spoken = "12.1,14.0,14.1,16.0,16.1"
     commands = ",".join(load_commands())
+    assert load_commands() is load_commands()
     assert "FolderSync" in commands
     assert answer.headers == {RESYNC: spoken, PROTOCOL_VERSIONS: spoken, PROTOCOL_COMMANDS: commands}
     assert isinstance(await bench.run(COMMAND, Request(sync_key="1")), Response)
