@@ -25,9 +25,10 @@ from protocol.commands.find import (
     MAX_PREVIEW,
     Answer,
     EmailProperties,
-    GalCriterion,
     MailboxCriterion,
+    MailboxQuery,
     Options,
+    PictureOptions,
     Request,
     Response,
     Result,
@@ -62,14 +63,14 @@ async def handle(request: Request, ctx: Context) -> Response:
     try:
         if mailbox is not None and gal is None:
             span = _span(mailbox.options)
-            if not _goes_on(_search_of(request, ctx, mailbox), span, ctx):
+            if not _goes_on(_search_of(request, ctx, mailbox.query), span, ctx):
                 return _start_with_zero()
             answer = await _find_mail(mailbox, span, ctx)
         elif gal is not None and mailbox is None:
-            span = _span(gal.options)
-            if not _goes_on(_search_of(request, ctx, gal), span, ctx):
+            span, words = _span(gal.options), words_of(gal.query)
+            if not _goes_on(_search_of(request, ctx, words), span, ctx):
                 return _start_with_zero()
-            answer = await _find_people(gal, span, ctx)
+            answer = await _find_people(words, gal.options.picture, span, ctx)
         else:
             raise _Failed(Status.INVALID_REQUEST)
     except _Failed as failed:
@@ -89,9 +90,9 @@ def _span(options: Options) -> range:
     return range(int(found[1]), int(found[2]) + 1)
 
 
-def _search_of(request: Request, ctx: Context, criterion: MailboxCriterion | GalCriterion) -> Search:
+def _search_of(request: Request, ctx: Context, query: MailboxQuery | str) -> Search:
     """What stays the same while a client asks for one range after another (MS-ASCMD_R70981808)."""
-    text = repr((request.search_id, type(criterion).__name__, criterion.query))
+    text = repr((request.search_id, query))
     return ctx.account.user, ctx.device.id, hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
@@ -120,13 +121,11 @@ def _answer(span: range, results: list[Result], total: int) -> Answer:
 # ---- people
 
 
-async def _find_people(criterion: GalCriterion, span: range, ctx: Context) -> Answer:
-    words = words_of(criterion.query)
+async def _find_people(words: str, wanted: PictureOptions | None, span: range, ctx: Context) -> Answer:
     if not words:
         raise _Failed(Status.INVALID_REQUEST)
     count = max(0, min(span.stop, ctx.settings.recipients.max_results) - span.start)  # MS-ASCMD_R10031996
     found = await ctx.ports.directory.search(words, span.start, count)
-    wanted = criterion.options.picture
     pictures = Pictures(wanted.max_size, wanted.max_pictures) if wanted is not None else None
     results = [
         Result(properties=gal_properties(dump(gal_properties_of(entry, pictures), ctx.version)))

@@ -390,6 +390,13 @@ async def test_parameters_that_are_invalid(box: Mailbox) -> None:
         assert await run(box.bench, Request(search_id="s", execute=execute)) == Response(status=2)
 
 
+def deep(levels: int) -> Element:
+    found = Element(TAG_QUERY, "x")
+    for _ in range(levels):
+        found = Element(TAG_QUERY, [found])
+    return found
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -400,8 +407,9 @@ async def test_parameters_that_are_invalid(box: Mailbox) -> None:
         tree(dump(MailboxCriterion(query=MailboxQuery(free_text="x" * 1025)), V16_1)),
         tree(Element(tag("Find:GalSearchCriterion"), [Element(TAG_QUERY, [Element(tag("Find:FreeText"), "x")])])),
         tree(Element(tag("Find:GalSearchCriterion"), [Element(TAG_QUERY, "x" * 1025)])),
+        tree(Element(tag("Find:GalSearchCriterion"), [deep(50)])),
     ],
-    ids=["no search", "no id", "no query", "no text", "long text", "tree in the GAL", "long words"],
+    ids=["no search", "no id", "no query", "no text", "long text", "tree in the GAL", "long words", "deep tree"],
 )
 async def test_what_is_no_request(box: Mailbox, wrong: Element) -> None:
     with pytest.raises(MalformedXml) as caught:
