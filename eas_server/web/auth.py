@@ -1,6 +1,7 @@
 """Who signs in: Basic credentials, verified passwords remembered for a moment, wrong ones slowed down."""
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections import OrderedDict
@@ -69,6 +70,7 @@ class Failures:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, name: str, address: str, settings: SlowDown) -> float:
         """Count one more; gives the seconds that its answer is held back."""
@@ -78,6 +80,27 @@ class Failures:
             delay(by_name - settings.account_failures, settings),
             delay(by_address - settings.address_failures, settings),
         )
+
+    def forgive(self, name: str, address: str) -> None:
+        """Somebody signed in by this name from this address: who does it again is no suspect, whatever others try."""
+        key = (_short(name), address)
+        self._trusted[key] = None
+        self._trusted.move_to_end(key)
+        if len(self._trusted) > MAX_COUNTED:
+            self._trusted.popitem(last=False)
+
+    def suspects(self, name: str, address: str, settings: SlowDown) -> bool:
+        """Whether so many guesses were made by this name or from this address that this one may be another."""
+        if (_short(name), address) in self._trusted:
+            return False
+        return (
+            self._present(("account", _short(name)), settings) > settings.account_failures
+            or self._present(("address", address), settings) > settings.address_failures
+        )
+
+    def _present(self, key: tuple[str, str], settings: SlowDown) -> int:
+        count = self._counts.get(key)
+        return count.failures if count and self._monotonic() - count.since < settings.window_seconds else 0
 
     def _count(self, key: tuple[str, str], settings: SlowDown) -> int:
         now = self._monotonic()
@@ -106,8 +129,9 @@ def delay(too_many: int, settings: SlowDown) -> float:
 class SignIn:
     """Tells who sends a request.
 
-    A right password is never held back: it is verified at once, whatever happened before. Only the answer to a wrong
-    one waits, and a stop of the server ends the wait.
+    A right password is never held back: only the answer to a wrong one waits, and a stop of the server ends the wait.
+    Verifying costs time on purpose, so that many guesses would hold up everybody: guesses that are suspected to be
+    such go one at a time, and the rest of the verifier is left to the others.
     """
 
     def __init__(
@@ -119,6 +143,7 @@ class SignIn:
         self._verified = VerifiedPasswords(monotonic)
         self._failures = Failures(monotonic)
         self._asking: dict[bytes, asyncio.Future[Account | None]] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def settings(self) -> AuthSettings:
@@ -155,10 +180,15 @@ class SignIn:
             readings = parse_basic(header)
         except MalformedRequest:
             return None  # no Basic credentials: as if there were none
-        account = await self._once(digest, readings)
+        name = readings[0].user
+        suspected = self._failures.suspects(name, address, self.settings.slow_down)
+        async with self._one_at_a_time if suspected else contextlib.nullcontext():
+            account = await self._once(digest, readings)
         if account is None:
-            await self._hold_back(self._failures.add(readings[0].user, address, self.settings.slow_down))
-        elif self.settings.cache_seconds > 0:
+            await self._hold_back(self._failures.add(name, address, self.settings.slow_down))
+            return None
+        self._failures.forgive(name, address)
+        if self.settings.cache_seconds > 0:
             self._verified.put(digest, account, self.settings.cache_seconds)
         return account
 

@@ -37,6 +37,8 @@ class Accounts:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.error: Exception | None = None
+        self.gate: asyncio.Event | None = None
+        """Answers wait for it."""
 
     async def authenticate(self, name: str, password: str) -> Account | None:
         """See the port."""
@@ -44,6 +46,8 @@ class Accounts:
         if self.error is not None:
             raise self.error
         await asyncio.sleep(0)
+        if self.gate is not None:
+            await self.gate.wait()
         known = name in PASSWORDS and PASSWORDS[name] == password
         return ACCOUNTS[name] if known else None
 

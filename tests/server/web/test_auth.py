@@ -103,6 +103,29 @@ async def test_a_right_password_never_waits_whatever_happened_before() -> None:
     assert not bench.waited
 
 
+async def test_guesses_go_one_at_a_time_and_others_beside_them() -> None:
+    """Many guesses under way do not keep the verifier from somebody else, or from who signed in here before."""
+    bench = Bench(SlowDown(account_failures=2, address_failures=2))
+    await bench.sign_in.account(RIGHT, THERE)
+    for _ in range(3):
+        await bench.sign_in.account(WRONG, HERE)
+    bench.sign_in.forget()
+    bench.accounts.gate = asyncio.Event()
+    asked = len(bench.accounts.asked)
+    guesses = [asyncio.create_task(bench.sign_in.account(basic("alice", f"guess{n}"), HERE)) for n in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(bench.accounts.asked) == asked + 1
+    own = asyncio.create_task(bench.sign_in.account(RIGHT, THERE))
+    other = asyncio.create_task(bench.sign_in.account(basic("bob", "hunter2"), THERE))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(bench.accounts.asked) == asked + 3
+    bench.accounts.gate.set()
+    assert await own is ALICE
+    assert (await asyncio.gather(*guesses, other))[:20] == [None] * 20
+
+
 async def test_failures_of_a_name_count_from_every_address() -> None:
     bench = Bench(SlowDown(account_failures=2, address_failures=100))
     for number, header in enumerate(
