@@ -7,7 +7,7 @@ from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions
 from eas_server.commands.kept_changes import KeptChanges, accepted_name
 from eas_server.commands.kept_changes import clashes as kept_clashes
-from eas_server.commands.kept_items import KEPT
+from eas_server.commands.kept_items import KEPT, has_class
 from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.interfaces import Written
@@ -71,6 +71,7 @@ class ClientChanges:
         self._known: Mapping[ItemId, Revision] = state.view.revisions
         self._presented = state.view
         self._kept = KeptChanges(ctx, folder, terms.supported)
+        self._is_kept = folder.item_class in KEPT and has_class(ctx.version, folder.item_class)
         self.carried = Carried(view=state.view, written=dict(state.written), accepted=dict(state.accepted))
 
     async def carry_out(self, commands: tuple[Add | Change | Delete | Fetch, ...]) -> Carried:
@@ -90,7 +91,7 @@ class ClientChanges:
     async def _add(self, add: Add) -> None:
         """A new item, or the one that the same Add made before. Messages cannot be added (MS-ASCMD_R755)."""
         status, item = Status.CONVERSION_ERROR, None
-        if self._folder.item_class in KEPT and add.item_class in (None, self._folder.item_class.value):
+        if self._is_kept and add.item_class in (None, self._folder.item_class.value):
             status, item = await self._carry_out_add(add)
         name = None if item is None else server_id(self._folder.id, item)
         self.carried.responses.append(AddResponse(client_id=add.client_id, server_id=name, status=status))
@@ -131,7 +132,7 @@ class ClientChanges:
             return Status.NOT_FOUND
         if change.application_data is None:
             return Status.CONVERSION_ERROR
-        if self._folder.item_class in KEPT:
+        if self._is_kept:
             return await self._change_kept(item, change.application_data, change.instance_id)
         if self._folder.item_class is ItemClass.EMAIL:
             return await self._change_message(item, change.application_data)

@@ -20,7 +20,7 @@ from protocol.items.contacts import Contact
 from protocol.items.notes import Note
 from protocol.items.tasks import Task
 from protocol.schema import dump, load
-from protocol.versions import ProtocolVersion
+from protocol.versions import V14_0, ProtocolVersion
 
 MAX_OCTETS: Final = 1024 * 1024
 """The largest item: a contact with its photo, an event with hundreds of exceptions."""
@@ -152,6 +152,11 @@ KEPT: Final[Mapping[ItemClass, Kept]] = {
         instant=notes.last_modified,
     ),
 }
+
+
+def has_class(version: ProtocolVersion, item_class: ItemClass) -> bool:
+    """Whether the version has the class; notes came with 14.0 (MS-ASCMD_R6298)."""
+    return item_class is not ItemClass.NOTES or version >= V14_0
 
 
 async def octets_of(item: Item) -> bytes:

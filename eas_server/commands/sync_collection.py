@@ -9,6 +9,7 @@ from typing import Final
 from eas_server.commands.client_changes import Carried, ClientChanges, Terms, deleted_items_of
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions
+from eas_server.commands.kept_items import has_class
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.server_changes import Budget, Sent, render_steps
 from eas_server.commands.sync_options import choose, limit_of, pack, supported_by, supported_in
@@ -158,7 +159,7 @@ async def _window(
     """
     size = min(_window_size(ctx, asked), budget.items)
     idle = asked.commands is None or not asked.commands.commands
-    if asked.get_changes is False or (size <= 0 and idle):
+    if asked.get_changes is False or (size <= 0 and idle) or not has_class(ctx.version, folder.item_class):
         return Sent(view=view)
     user = ctx.account.user
     tokens = await ctx.ports.mail.tokens(user, [folder.id])

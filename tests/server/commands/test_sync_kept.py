@@ -34,7 +34,7 @@ from protocol.items.email import BusyStatus
 from protocol.items.notes import Note
 from protocol.items.tasks import Task
 from protocol.schema import dump, load
-from protocol.versions import SUPPORTED, V14_1, V16_0, V16_1, ProtocolVersion
+from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import Mailbox, Phone, mailbox
 from tests.server.commands.support import ALICE
 
@@ -235,7 +235,22 @@ async def test_fetch_gives_a_contact(box: Mailbox) -> None:
     assert load(Contact, fetched.application_data).last_name == "B"
 
 
-@pytest.mark.parametrize("version", [v for v in SUPPORTED if v >= V14_1])
+@pytest.mark.requirement("MS-ASCMD_R6298")
+async def test_12_1_has_no_notes(box: Mailbox) -> None:
+    where = await folder(box, FolderType.NOTES)
+    phone = Handset(box.phone("device1", where), Note)
+    await phone.all()
+    await phone.ask(add("n1", Note(subject="Milk")))
+    box.bench.version = V12_1
+    old = Handset(box.phone("old", where), Note)
+    await old.all()
+    assert old.held == {}
+    data = Element(tag("AirSync:ApplicationData"))
+    answer = await old.ask(Add(client_id="n2", application_data=data))
+    assert answer.responses.responses == (AddResponse(client_id="n2", status=Status.CONVERSION_ERROR),)
+
+
+@pytest.mark.parametrize("version", [v for v in SUPPORTED if v >= V14_0])
 async def test_a_note_goes_both_ways(box: Mailbox, version: ProtocolVersion) -> None:
     box.bench.version = version
     where = await folder(box, FolderType.NOTES)
