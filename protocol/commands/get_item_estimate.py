@@ -32,9 +32,7 @@ class Collection:
 class Request:
     """The request."""
 
-    collections: tuple[Collection, ...] = el(
-        "GetItemEstimate:Collections", item="GetItemEstimate:Collection"
-    )
+    collections: tuple[Collection, ...] = el("GetItemEstimate:Collections", item="GetItemEstimate:Collection")
 
 
 @element("GetItemEstimate:Collection")
