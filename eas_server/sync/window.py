@@ -151,6 +151,7 @@ def plan(
             fresh[entry.id] = step
         else:
             (changed if step.kind is Kind.CHANGE else deleted).append(step)
+    deleted += _gone_unseen(view, changes)
     leaving = {step.id for step in deleted}
     soft = [
         Step(kind=Kind.SOFT_DELETE, id=entry.id)
@@ -176,6 +177,15 @@ def plan(
 def _newest_first(step: Step) -> tuple[int, int]:
     received, number = _position(step)
     return -received, -number
+
+
+def _gone_unseen(view: View, changes: Changes) -> list[Step]:
+    """Items that came after `view.token` and went again: a store need not name them. The client may hold some, which
+    were sent with a window that was cut.
+    """
+    recent = {item for item, revision in view.revisions.items() if revision > view.token and item in view.held}
+    recent.difference_update(entry.id for entry in changes.entries)
+    return [Step(kind=Kind.DELETE, id=item) for item in sorted(recent)]
 
 
 def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:

@@ -72,6 +72,16 @@ async def windows_and_lost_answers(ground: Ground, devices: dict[str, Handset]) 
 
 
 @script
+async def what_comes_and_goes_while_a_window_is_cut(ground: Ground, devices: dict[str, Handset]) -> None:
+    phone = devices["phone"]
+    await phone.settle(INBOX)
+    await mail(ground, 3, 2, 1)
+    await phone.ask(Ask(folder=INBOX, window=1))
+    await ground.mail.delete(ALICE.user, INBOX, [ItemId(3)])
+    await phone.settle(INBOX, 1)
+
+
+@script
 async def two_devices(ground: Ground, devices: dict[str, Handset]) -> None:
     phone, tablet = devices["phone"], devices["tablet"]
     await mail(ground, 2, 1)

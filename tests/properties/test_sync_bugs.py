@@ -90,6 +90,11 @@ def what_was_deleted_is_forgotten(patch: Patch) -> None:
 
 
 @bug
+def what_comes_and_goes_is_not_looked_for(patch: Patch) -> None:
+    patch.setattr(window, "_gone_unseen", lambda *_: [])
+
+
+@bug
 def changes_are_missed(patch: Patch) -> None:
     judge = window._judge
 
