@@ -31,8 +31,6 @@ SECONDS_OF_MINUTE: Final = 60
 MIN_WAIT: Final = 1
 MAX_WAIT: Final = 59
 """Minutes (MS-ASCMD_R3227, R3228)."""
-MAX_WINDOW: Final = 512
-"""MS-ASCMD_R4763; what 0 and larger values mean (R4768)."""
 EMPTY_REQUEST: Final = Request()
 
 
