@@ -52,25 +52,26 @@ class KeptChanges:
 
         What somebody else writes at the same moment is not lost: the change is made again on top of it.
         """
-        return await self._rewrite(item, lambda stored, at: self._written(stored, data, item, at), instance_id)
+
+        def rewritten(stored: bytes) -> bytes:
+            at = None if instance_id is None else parse_datetime(instance_id)
+            return self._written(stored, data, item, at)
+
+        return await self._rewrite(item, rewritten)
 
     async def delete_occurrence(self, item: Item, instance_id: str) -> Written | Status:
         """An event without one of its occurrences (MS-ASCMD_R6420)."""
-        how = self._how(item, None)
 
-        def without(stored: bytes, at: datetime | None) -> bytes:
-            assert at is not None  # noqa: S101 — it was given
-            return kept_items.without_occurrence(stored, at, how)
+        def without(stored: bytes) -> bytes:
+            return kept_items.without_occurrence(stored, parse_datetime(instance_id), self._how(item, None))
 
-        return await self._rewrite(item, without, instance_id)
+        return await self._rewrite(item, without)
 
-    async def _rewrite(
-        self, item: Item, rewritten: Callable[[bytes, datetime | None], bytes], instance_id: str | None
-    ) -> Written | Status:
+    async def _rewrite(self, item: Item, rewritten: Callable[[bytes], bytes]) -> Written | Status:
         for _ in range(ATTEMPTS):
             stored = await kept_items.octets_of(item)
             try:
-                octets = rewritten(stored, None if instance_id is None else parse_datetime(instance_id))
+                octets = rewritten(stored)
             except (MalformedXml, ValueError):  # InvalidItem is one
                 return Status.CONVERSION_ERROR
             if octets == stored:
