@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from eas_server.errors import CommandError
@@ -22,6 +23,8 @@ _FILTERS: Final = {
 """The values of FilterType that a class has (MS-ASCMD_R3035 to R3061); the other classes ignore it (R3078)."""
 
 SMS: Final = "SMS"
+KEPT_UNPACKED: Final = 1024
+"""Devices of one make ask for the same, each time anew: so many different Options are read once."""
 _SUPPORTED: Final = find_tag("AirSync:Supported")
 
 
@@ -84,9 +87,14 @@ def pack(options: Options, supported: frozenset[Tag] | None) -> bytes:
 
 def unpack(packed: bytes) -> Options:
     """The Options that `pack` was given."""
-    return load(Collection, wbxml.decode(packed)).options[0]
+    return _unpacked(packed).options[0]
 
 
 def supported_in(packed: bytes) -> frozenset[Tag] | None:
     """The Supported that `pack` was given."""
-    return supported_by(load(Collection, wbxml.decode(packed))) if packed else None
+    return supported_by(_unpacked(packed)) if packed else None
+
+
+@lru_cache(maxsize=KEPT_UNPACKED)
+def _unpacked(packed: bytes) -> Collection:
+    return load(Collection, wbxml.decode(packed))
