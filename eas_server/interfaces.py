@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from eas_server.model.blob import Blob
 from eas_server.model.device import Device
 from eas_server.model.directory import Account, DirectoryEntry, Found
 from eas_server.model.ids import CollectionId, DeviceId, ItemId, Revision, SyncKey, Token, UserId
 from eas_server.model.mail import Entry, Folder, FolderType, Item, NewMessage, SearchHit, SearchQuery, StateChange
+from eas_server.model.preferences import Preference
 from eas_server.model.view import CollectionState, HierarchyState, Position
 
 
@@ -150,6 +151,12 @@ class Delivery:
     user: UserId
     folder: FolderType
     message: NewMessage
+    collection: CollectionId | None = None
+    """A folder of the user's own in the place of `folder`, which stands in for it where it is gone."""
+    sender: str = ""
+    """The envelope's sender, whom an automatic answer goes to; "": nobody is to be answered ([RFC 3834] 2)."""
+    recipient: str = ""
+    """The address of the envelope that led to this user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +374,32 @@ class StateStore(Protocol):
         ...
 
 
+P = TypeVar("P", bound=Preference)
+
+
+class Preferences(Protocol):
+    """Small records of a user (`eas_server.model.preferences`). Writes are durable when the method returns."""
+
+    async def preference(self, user: UserId, kind: type[P]) -> P:
+        """The user's record of that kind; `kind()` where none was stored."""
+        ...
+
+    async def change_preference(self, user: UserId, kind: type[P], change: Callable[[P], P]) -> P:
+        """Store what `change` makes of the record as it is stored; gives what is then stored.
+
+        One transaction: nobody else's change is lost. `change` may be called again, and in another thread. What it
+        raises is raised. Raises NoSuchFolder for a user who is no more.
+        """
+        ...
+
+    async def mark_once(self, user: UserId, subject: str, now: datetime, until: datetime) -> bool:
+        """Note that something is done for the user, for good or until `until`: False where it was noted before.
+
+        `subject` names what is done, to whom, and in which period.
+        """
+        ...
+
+
 KEPT_SUCCESSORS = 8
 """How many keys of one device and collection stay usable at once."""
 REPEAT_WINDOW = timedelta(minutes=10)
@@ -412,6 +445,7 @@ __all__ = [
     "MailStore",
     "MailSubmission",
     "OutgoingQueue",
+    "Preferences",
     "Queued",
     "Receipt",
     "SearchesMail",

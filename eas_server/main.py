@@ -18,6 +18,7 @@ from eas_server.backends.sqlite import Store, SystemClock, open_store
 from eas_server.commands.context import Command, Ports
 from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
+from eas_server.delivery.steps import deliver_through
 from eas_server.errors import ConfigError
 from eas_server.interfaces import Authenticator, Clock, Directory, MailSubmission
 from eas_server.notify import ChangeNotifier
@@ -181,7 +182,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             )
         )
         runner = _queue_runner(config, store, clock)
-        submission = WakingSubmission(store.submission, runner.wake)
+        submission = delivering(config, store, WakingSubmission(store.submission, runner.wake))
         jobs: list[Job] = [store.watch, runner.run]
         if config.lmtp.enabled:
             jobs.append(_lmtp_listener(config, store, submission, clock).run)
@@ -194,6 +195,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             accounts=store.accounts,
             directory=directory,
             submission=submission,
+            preferences=store.preferences,
             notifier=notifier,
         )
         yield Adapters(ports=ports, authenticator=authenticator, jobs=jobs)
@@ -215,6 +217,19 @@ def _host(config: Config) -> str:
     """What the server calls itself in mail."""
     domain = config.settings.domains[0] if config.settings.domains else ""
     return config.smtp.local_hostname or server_name(config.settings.external_url, f"@{domain}")
+
+
+def delivering(config: Config, store: Store, inner: MailSubmission) -> MailSubmission:
+    """`inner` with all that becomes of mail besides its delivery."""
+    return deliver_through(
+        inner,
+        folders=store.folders,
+        mail=store.mail,
+        accounts=store.accounts,
+        preferences=store.preferences,
+        host=_host(config),
+        domains=config.settings.domains,
+    )
 
 
 def _queue_runner(config: Config, store: Store, clock: Clock) -> QueueRunner:

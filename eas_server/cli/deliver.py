@@ -75,13 +75,15 @@ def _deliver(config_path: Path, sender: str, recipients: tuple[str, ...]) -> int
 
 async def _into_store(config: "Config", sender: str, recipients: tuple[str, ...], content: bytes) -> list[Outcome]:
     from eas_server.backends.sqlite import SystemClock, open_store
+    from eas_server.main import delivering
     from eas_server.render.mime import index_message
     from eas_server.submission.incoming import Envelope, Incoming, IncomingPorts
     from eas_server.submission.trace import server_name
 
     clock = SystemClock()
     async with open_store(config.store.path, clock=clock) as store:
-        ports = IncomingPorts(accounts=store.accounts, submission=store.submission, clock=clock, index=index_message)
+        submission = delivering(config, store, store.submission)
+        ports = IncomingPorts(accounts=store.accounts, submission=submission, clock=clock, index=index_message)
         host = server_name(config.server.external_url, recipients[0])
         incoming = Incoming(ports, host=host, domains=config.settings.domains)
         envelope = Envelope(sender=sender, recipients=recipients, content=memoryview(content), protocol="local")

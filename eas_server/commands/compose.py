@@ -273,7 +273,8 @@ async def _report(routes: Routes, missed: frozenset[UserId], draft: _Draft, ctx:
 
 def _delivery(user: UserId, address: str, draft: _Draft, ctx: Context) -> Delivery:
     above = trace.delivered(draft.sender, address) + _received(draft, ctx) + draft.completions
-    return Delivery(user=user, folder=FolderType.INBOX, message=_new(draft.others, above, ctx))
+    message = _new(draft.others, above, ctx)
+    return Delivery(user=user, folder=FolderType.INBOX, message=message, sender=draft.sender, recipient=address)
 
 
 def _forwarding(draft: _Draft, routes: Routes, ctx: Context) -> Forwarding | None:

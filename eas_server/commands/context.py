@@ -15,6 +15,7 @@ from eas_server.interfaces import (
     FolderStore,
     MailStore,
     MailSubmission,
+    Preferences,
     SearchesMail,
     StateStore,
 )
@@ -38,6 +39,7 @@ class Ports:
     accounts: Accounts
     directory: Directory
     submission: MailSubmission
+    preferences: Preferences
     notifier: ChangeNotifier
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
     last_finds: LastFinds = field(default_factory=LastFinds)

@@ -155,7 +155,8 @@ class Incoming:
             received=self._ports.clock.now(),
             trace=trace.delivered(message.envelope.sender, address) + message.received,
         )
-        return Delivery(user=user, folder=FolderType.INBOX, message=new)
+        sender = message.envelope.sender
+        return Delivery(user=user, folder=FolderType.INBOX, message=new, sender=sender, recipient=address)
 
     def _forwarding(self, recipients: tuple[str, ...], message: _Message) -> Forwarding | None:
         if not recipients:

@@ -74,6 +74,14 @@ class SubmissionContract:
         assert (queued.forwarding.sender, queued.queued, queued.attempts) == ("alice@example.com", NOW, 0)
         assert await read(queued.forwarding.content) == bytes(BODY.view)
 
+    async def test_a_delivery_may_name_a_folder(self, store: AnyStore) -> None:
+        sent = submission()
+        for named, found_in in ((SENT, SENT), (CollectionId("no such"), INBOX)):
+            before = await number_of(store, BOB, found_in)
+            to_bob = replace(sent.deliveries[0], collection=named)
+            await store.submission.submit(replace(sent, source=None, deliveries=(to_bob,)))
+            assert await number_of(store, BOB, found_in) == before + 1
+
     async def test_copies_are_independent(self, store: AnyStore) -> None:
         await store.submission.submit(submission())
         await store.mail.delete(ALICE, SENT, [1])

@@ -14,6 +14,7 @@ from tests.contract.folders import FolderStoreContract
 from tests.contract.mail import MailStoreContract
 from tests.contract.notifying import NotifyingContract
 from tests.contract.people import AccountsContract, AuthenticatorContract, DirectoryContract
+from tests.contract.preferences import PreferencesContract
 from tests.contract.search import SearchContract
 from tests.contract.state import StateStoreContract
 from tests.contract.submission import OutgoingQueueContract, SubmissionContract
@@ -66,6 +67,9 @@ class TestQueue(OutgoingQueueContract): ...
 
 
 class TestState(StateStoreContract): ...
+
+
+class TestPreferences(PreferencesContract): ...
 
 
 class TestNotifying(NotifyingContract): ...

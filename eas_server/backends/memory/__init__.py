@@ -2,6 +2,7 @@
 
 from eas_server.backends.memory.mail import MemoryFolders, MemoryMail
 from eas_server.backends.memory.people import MemoryPeople
+from eas_server.backends.memory.preferences import MemoryPreferences
 from eas_server.backends.memory.state import MemoryState
 from eas_server.backends.memory.submission import MemoryQueue, MemorySubmission
 from eas_server.backends.memory.world import World
@@ -16,6 +17,7 @@ class MemoryStore:
         self.folders = MemoryFolders(world)
         self.mail = MemoryMail(world)
         self.state = MemoryState()
+        self.preferences = MemoryPreferences(world)
         self.queue = MemoryQueue()
         self.submission = MemorySubmission(world, self.mail, self.queue)
         self.directory = self.accounts = self.authenticator = self.admin = MemoryPeople(world)

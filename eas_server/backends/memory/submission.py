@@ -104,8 +104,10 @@ class MemorySubmission:
 
     def _deliver(self, delivery: Delivery) -> tuple[UserId, CollectionId] | None:
         mailbox = self._world.mailboxes.get(delivery.user)
-        for box in mailbox.boxes.values() if mailbox is not None else ():
-            if box.folder.type == delivery.folder:
+        boxes = mailbox.boxes if mailbox is not None else {}
+        named = delivery.collection if delivery.collection in boxes else None
+        for box in boxes.values():
+            if box.folder.id == named or (named is None and box.folder.type == delivery.folder):
                 try:
                     self._mail.deliver(delivery.user, box.folder.id, delivery.message)
                 except StoreFull:

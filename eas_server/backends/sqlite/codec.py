@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 from eas_server.model.device import Device
 from eas_server.model.ids import Revision
 from eas_server.model.mail import KEEP, ItemState, MessageIndex, StateChange
+
+R = TypeVar("R")
 
 _encoder = msgspec.msgpack.Encoder()
 _indexes = msgspec.msgpack.Decoder(MessageIndex)
@@ -78,3 +81,13 @@ def dump_folders(folders: Mapping[str, Revision]) -> bytes:
 def load_folders(octets: bytes) -> dict[str, Revision]:
     """Inverse of `dump_folders`."""
     return _folders.decode(octets)
+
+
+def dump_record(value: object) -> bytes:
+    """The octets of a dataclass."""
+    return _encoder.encode(value)
+
+
+def load_record(octets: bytes, kind: type[R]) -> R:
+    """Inverse of `dump_record`."""
+    return msgspec.msgpack.decode(octets, type=kind)

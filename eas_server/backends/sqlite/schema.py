@@ -279,3 +279,22 @@ hierarchy_states = Table(
     Column("key", NUMBER, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("account", NUMBER, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+done = Table(
+    "done",
+    metadata,
+    Column("account", NUMBER, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    _number("until", None),
+    sqlite_with_rowid=False,
+)
+"""What was done for a user and is not to be done again before `until`."""

@@ -17,6 +17,7 @@ from eas_server.backends.sqlite.lock import locked
 from eas_server.backends.sqlite.mail import SqliteMail
 from eas_server.backends.sqlite.mailboxes import Mailboxes
 from eas_server.backends.sqlite.passwords import HashCost, Passwords, SqliteAuthenticator
+from eas_server.backends.sqlite.preferences import SqlitePreferences
 from eas_server.backends.sqlite.readers import Readers
 from eas_server.backends.sqlite.registry import Registry
 from eas_server.backends.sqlite.state import SqliteState
@@ -77,6 +78,7 @@ class Store:
         self.folders = SqliteFolders(self._mailboxes, self._writer)
         self.mail = SqliteMail(self._mailboxes, self._readers, self._writer, clock)
         self.state = SqliteState(self._readers, self._writer)
+        self.preferences = SqlitePreferences(self._readers, self._writer)
         self.submission = SqliteSubmission(self._readers, self._writer, clock)
         self.queue = SqliteQueue(self._readers, self._writer, clock)
         self.directory = SqliteDirectory(self._registry)

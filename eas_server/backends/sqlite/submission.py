@@ -1,5 +1,6 @@
 """MailSubmission and the OutgoingQueue on SQLite: one transaction for all that becomes of a message."""
 
+import contextlib
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -148,13 +149,20 @@ def _missed(unit: Unit, submission: Submission, placed: _Placed) -> list[UserId]
 def _deliver(unit: Unit, delivery: Delivery, placed: _Placed) -> bool:
     message = delivery.message
     try:
-        at = items.default_place(unit.connection, delivery.user, delivery.folder)
+        at = _place(unit.connection, delivery)
     except NoSuchFolder:
         return False
     if not items.room_for(unit.connection, at, len(message.trace) + message.content.size):
         return False
     items.add(unit, delivery.user, at, message, placed.key(message.content))
     return True
+
+
+def _place(connection: sqlite3.Connection, delivery: Delivery) -> items.Place:
+    if delivery.collection is not None:
+        with contextlib.suppress(NoSuchFolder):
+            return items.place(connection, delivery.user, delivery.collection)
+    return items.default_place(connection, delivery.user, delivery.folder)
 
 
 def _repeated(connection: sqlite3.Connection, user: UserId, source: ClientSubmission, now: datetime) -> bool:

@@ -148,6 +148,7 @@ class Bench:
             accounts=self.accounts,
             directory=cast(Any, self.directory),
             submission=self.submission,
+            preferences=cast(Any, None),
             notifier=cast(Any, None),
         )
         return Context(

@@ -62,6 +62,7 @@ async def mailbox(folder: Path, **changes: Any) -> AsyncIterator["Mailbox"]:
             accounts=store.accounts,
             directory=store.directory,
             submission=store.submission,
+            preferences=store.preferences,
             **changes,
         )
         yield Mailbox(store, bench)

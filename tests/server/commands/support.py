@@ -13,6 +13,7 @@ from typing import Any
 
 from eas_server.backends.memory.mail import MemoryFolders, MemoryMail
 from eas_server.backends.memory.people import MemoryPeople
+from eas_server.backends.memory.preferences import MemoryPreferences
 from eas_server.backends.memory.state import MemoryState
 from eas_server.backends.memory.world import World
 from eas_server.commands.context import Command, Context, Ports, Reply
@@ -85,6 +86,7 @@ class Bench:
     accounts: Any = None
     directory: Any = None
     submission: Any = field(default_factory=lambda: Absent("submission"))
+    preferences: Any = None
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
     device_id: DeviceId = DEVICE
@@ -104,6 +106,7 @@ class Bench:
         self.search = self.search or mail
         self.accounts = self.accounts or people
         self.directory = self.directory or people
+        self.preferences = self.preferences or MemoryPreferences(world)
 
     @property
     def ports(self) -> Ports:
@@ -116,6 +119,7 @@ class Bench:
             accounts=self.accounts,
             directory=self.directory,
             submission=self.submission,
+            preferences=self.preferences,
             notifier=self.notifier,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,
