@@ -28,6 +28,10 @@ class DirectoryUnavailable(Unavailable):
     """The directory cannot be reached or did not answer in time."""
 
 
+class LibraryUnavailable(Unavailable):
+    """A share cannot be reached now, or does not answer in time."""
+
+
 class StoreFull(Exception):
     """The disk is full or the user's quota is used up; nothing was stored (Status 113, HTTP 507 before 14.0)."""
 
@@ -50,6 +54,14 @@ class NoSuchItem(Exception):
 
 class FolderExists(Exception):
     """A folder of that name is there already below the same parent."""
+
+
+class DocumentDenied(Exception):
+    """This reader may not see the document, or the server itself may not."""
+
+
+class NoSuchDocument(Exception):
+    """No share of that name is here, or nothing of that name is in it."""
 
 
 class ConfigError(Exception):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
     Accounts,
+    Authenticator,
     ChangeNotifier,
     Directory,
     FolderStore,
@@ -42,6 +44,11 @@ class Ports:
     preferences: Preferences
     notifier: ChangeNotifier
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
+    documents: DocumentLibrary | None = None
+    """None: there is no document library here."""
+    authenticator: Authenticator | None = None
+    """Who may ask the document library with the rights of another account."""
+    guesses: Guesses = field(default_factory=Guesses)
     last_finds: LastFinds = field(default_factory=LastFinds)
 
 

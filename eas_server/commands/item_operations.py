@@ -12,6 +12,7 @@ from typing import Final
 
 from eas_server.commands.attachments import Base64, content_of, parse_file_reference
 from eas_server.commands.context import Command, Context, Reply
+from eas_server.commands.document_fetch import DocumentFailed, fetch_document, is_document
 from eas_server.commands.items import ItemOptions, application_data, body_plan, email_of
 from eas_server.commands.kept_items import KEPT, file_of
 from eas_server.commands.reading import wbxml_reader
@@ -63,7 +64,7 @@ _PART_TYPES: Final = frozenset({BodyType.PLAIN, BodyType.HTML})
 
 async def handle(request: Request, ctx: Context) -> Response | Reply:
     """Carry out the operations one after another (MS-ASCMD_R193), unless the request as a whole cannot be."""
-    refusal = _refusal(request.operations, ctx.version)
+    refusal = _refusal(request.operations, ctx)
     if refusal is not None:
         return Response(status=refusal)
     work = _Work(ctx, list(await ctx.ports.folders.folders(ctx.account.user)))
@@ -82,7 +83,7 @@ async def handle(request: Request, ctx: Context) -> Response | Reply:
     return Reply(body=Multipart([document, *work.parts]), content_type=MULTIPART)
 
 
-def _refusal(operations: tuple[Operation, ...], version: ProtocolVersion) -> Status | None:
+def _refusal(operations: tuple[Operation, ...], ctx: Context) -> Status | None:
     """The Status of global scope that the request gets before anything is done."""
     if not operations:
         return Status.PROTOCOL_ERROR
@@ -90,9 +91,9 @@ def _refusal(operations: tuple[Operation, ...], version: ProtocolVersion) -> Sta
         return Status.TOO_LARGE  # MS-ASCMD_R7490
     for operation in operations:
         match operation:
-            case Fetch() if operation.store.casefold() != MAILBOX.casefold():
+            case Fetch() if operation.store.casefold() != MAILBOX.casefold() and not is_document(operation, ctx):
                 return Status.UNKNOWN_STORE  # MS-ASCMD_R4161
-            case Move() if version < V14_0:
+            case Move() if ctx.version < V14_0:
                 return Status.PROTOCOL_ERROR
             case Move() if operation.options is None or operation.options.move_always is None:
                 return Status.MOVE_ALWAYS_MISSING  # MS-ASCMD_R3475
@@ -144,11 +145,13 @@ class _Work:
             file_reference=wanted.file_reference,
         )
         try:
+            if is_document(wanted, self._ctx):
+                return replace(answer, properties=await fetch_document(self._ctx, wanted, self._with_content))
             if wanted.file_reference is not None:
                 return replace(answer, properties=await self._attachment(wanted.file_reference, wanted.options.range))
             folder, item = await self._named(wanted)
             properties = await self._properties(wanted, folder, item)
-        except _Failed as failed:
+        except (_Failed, DocumentFailed) as failed:
             return replace(answer, status=failed.status)
         return replace(answer, item_class=folder.item_class.value, properties=properties)
 

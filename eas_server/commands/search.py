@@ -1,6 +1,7 @@
 """Search, [MS-ASCMD] 2.2.1.16: dispatch by store, and the global address list."""
 
 from eas_server.commands.context import Command, Context
+from eas_server.commands.document_search import search_documents
 from eas_server.commands.mailbox_search import search_mailbox
 from eas_server.commands.pictures import Pictures
 from eas_server.commands.reading import wbxml_reader
@@ -35,7 +36,7 @@ async def handle(request: Request, ctx: Context) -> Response:
             case "mailbox":
                 found = await search_mailbox(store, ctx)
             case "documentlibrary" | "document library":
-                found = StoreResponse(status=StoreStatus.ACCESS_BLOCKED)  # there are none here
+                found = await search_documents(store, ctx)
             case _:
                 found = StoreResponse(status=StoreStatus.INVALID_REQUEST)
     except SearchFailed as failed:

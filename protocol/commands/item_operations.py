@@ -7,6 +7,7 @@ from enum import IntEnum
 from protocol.codepages import tag
 from protocol.elements import Element, Inline, Tag
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
+from protocol.items.document_library import MAX_PASSWORD_FETCH, MAX_USER_NAME
 from protocol.schema import OPAQUE, Empty, el, element
 
 MAX_ID = 64
@@ -51,6 +52,8 @@ class FetchOptions:
 
     schema: Element | None = el("ItemOperations:Schema", default=None)
     range: str | None = el("ItemOperations:Range", default=None)
+    user_name: str | None = el("ItemOperations:UserName", default=None, max_length=MAX_USER_NAME)
+    password: str | None = el("ItemOperations:Password", default=None, max_length=MAX_PASSWORD_FETCH)
     mime_support: int | None = el("AirSync:MIMESupport", default=None, minimum=0, maximum=2, repeats=True)
     body_preferences: tuple[BodyPreference, ...] = el(default=())
     body_part_preferences: tuple[BodyPartPreference, ...] = el(default=())

@@ -9,6 +9,7 @@ from protocol.commands.resolve_recipients import MAX_PICTURE, PictureStatus
 from protocol.elements import Element
 from protocol.errors import MalformedXml
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
+from protocol.items.document_library import MAX_PASSWORD_SEARCH, MAX_USER_NAME
 from protocol.schema import OPAQUE, Empty, el, element, load
 
 MAX_NAME: Final = 256
@@ -61,6 +62,8 @@ class Options:
     body_preferences: tuple[BodyPreference, ...] = el(default=())
     body_part_preferences: tuple[BodyPartPreference, ...] = el(default=())
     range: str | None = el("Search:Range", default=None, repeats=True)
+    user_name: str | None = el("Search:UserName", default=None, max_length=MAX_USER_NAME, repeats=True)
+    password: str | None = el("Search:Password", default=None, max_length=MAX_PASSWORD_SEARCH, repeats=True)
     deep_traversal: Empty | None = el("Search:DeepTraversal", default=None, repeats=True)
     rebuild_results: Empty | None = el("Search:RebuildResults", default=None, repeats=True)
     picture: PictureOptions | None = el(default=None)
