@@ -14,6 +14,7 @@ from eas_server.interfaces import (
     Authenticator,
     ChangeNotifier,
     Directory,
+    DocumentLibrary,
     FolderStore,
     MailStore,
     MailSubmission,
