@@ -273,19 +273,6 @@ class Directory(Protocol):
         ...
 
 
-class Authenticator(Protocol):
-    """Who may sign in."""
-
-    async def authenticate(self, name: str, password: str) -> Account | None:
-        """The account that `name` (`user`, `user@domain`, `DOMAIN\\user`) and `password` open; None for a refusal.
-
-        Takes as long for an unknown name as for a wrong password.
-        """
-        ...
-
-
-class Accounts(Protocol):
-    """The local accounts."""
 class DocumentLibrary(Protocol):
     """Shares of documents, for reading only.
 
@@ -313,6 +300,19 @@ class DocumentLibrary(Protocol):
         ...
 
 
+class Authenticator(Protocol):
+    """Who may sign in."""
+
+    async def authenticate(self, name: str, password: str) -> Account | None:
+        """The account that `name` (`user`, `user@domain`, `DOMAIN\\user`) and `password` open; None for a refusal.
+
+        Takes as long for an unknown name as for a wrong password.
+        """
+        ...
+
+
+class Accounts(Protocol):
+    """The local accounts."""
 
     async def account(self, user: UserId) -> Account | None:
         """The account of that id."""
@@ -468,6 +468,7 @@ __all__ = [
     "Delivery",
     "DeviceChange",
     "Directory",
+    "DocumentLibrary",
     "FolderStore",
     "Forwarding",
     "MailStore",
@@ -481,6 +482,5 @@ __all__ = [
     "Submission",
     "Submitted",
     "Subscription",
-    "DocumentLibrary",
     "Written",
 ]
