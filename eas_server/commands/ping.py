@@ -8,7 +8,7 @@ from eas_server.commands.context import Command, Context
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.server_changes import has_words
-from eas_server.commands.sync_options import choose, limit_of
+from eas_server.commands.sync_options import choose, conversations_in, scope_of
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.model.device import Device
@@ -68,6 +68,9 @@ async def _watch(ctx: Context, watched: list[CollectionId], seconds: float) -> R
             if changed:
                 return Response(status=Status.CHANGES, folders=tuple(changed))
             woken = await waiter.wait(seconds)
+            if woken.reason is Reason.KEPT_OUT:
+                # Ping has no word for it; the FolderSync that follows is told (docs/decisions/0013)
+                return Response(status=Status.HIERARCHY_CHANGED)
             if woken.reason is not Reason.CHANGED:
                 return Response(status=Status.NO_CHANGES)
             suspects = woken.collections
@@ -79,12 +82,14 @@ async def has_news(ctx: Context, folder: Folder) -> bool:
     state = await ctx.ports.state.collection(user, ctx.device.id, folder.id, None)
     if state is None:
         return False
-    limit = limit_of(choose((), folder.item_class, state.options), folder.item_class, ctx.now)
+    options, whole = choose((), folder.item_class, state.options), conversations_in(state.options)
+    scope = scope_of(options, folder.item_class, ctx.now, conversations=whole)
     tokens = await mail.tokens(user, [folder.id])
-    if folder.id in tokens and is_current(state.view, tokens[folder.id], min(limit, state.view.floor)):
+    limit = min(scope.cutoff, state.view.floor)
+    if folder.id in tokens and is_current(state.view, tokens[folder.id], limit, conversations=scope.conversations):
         return False
     try:
-        plan = await look_ahead(mail, user, folder.id, state.view, cutoff=limit, wanted=1)
+        plan = await look_ahead(ctx.ports, user, folder.id, state.view, scope=scope, wanted=1)
         return await has_words(ctx, folder.id, [step for step in plan.steps if step.kind is not Kind.SOFT_DELETE])
     except (StaleToken, NoSuchFolder):
         return True

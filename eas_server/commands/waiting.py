@@ -18,6 +18,7 @@ from typing import Final
 
 from eas_server.commands.context import Context
 from eas_server.interfaces import Subscription
+from eas_server.model.device import WIPING, Access
 from eas_server.model.ids import CollectionId
 
 
@@ -32,6 +33,8 @@ class Reason(Enum):
     """The server stops; the client is to ask again."""
     GONE = "gone"
     """The client closed the connection."""
+    KEPT_OUT = "kept out"
+    """The administrator wipes, blocked or forgot the device, or closed the account: the next request hears of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class Waiter:
         for task in tasks:
             task.add_done_callback(self._pass_on)
         try:
-            return await future
+            woken = await future
+            return Woken(Reason.KEPT_OUT) if woken.reason is Reason.CHANGED and await _kept_out(self._ctx) else woken
         finally:
             self._future = None
             timer.cancel()
@@ -137,3 +141,12 @@ class Waiter:
     async def _until_stopping(self) -> None:
         await self._ctx.stopping.wait()
         self._wake(Woken(Reason.STOPPING))
+
+
+async def _kept_out(ctx: Context) -> bool:
+    """Whether the device that waits would not be let in any more."""
+    device = await ctx.ports.state.device(ctx.account.user, ctx.device.id)
+    if device is None or device.wipe in WIPING or device.access is Access.BLOCKED:
+        return True
+    account = await ctx.ports.accounts.account(ctx.account.user)
+    return account is not None and not account.eas_enabled

@@ -84,15 +84,16 @@ async def test_a_wiped_device_gets_nothing_else_and_its_user_hears_of_it(world, 
     assert await phone.folders(), "it begins anew"
 
 
-async def test_a_message_brings_a_device_that_waits_to_its_wipe(world):
-    phone, bob = world.device(device_id="lost"), world.device("bob")
+@pytest.mark.parametrize("arguments", [("wipe", "--yes"), ("block",)], ids=lambda given: given[0])
+async def test_a_device_that_waits_hears_of_what_is_done_to_it(world, arguments):
+    """Its Ping ends with a Status that has it ask for the folders, and so it comes to the gate."""
+    phone = world.device(device_id="lost")
     inbox = (await phone.folders())[FolderType.INBOX]
     await phone.catch_up(inbox)
     waiting = asyncio.create_task(phone.wait(inbox))
-    await administer(world, "device", "wipe", world.address("alice"), "lost", "--yes")
-    await bob.send(world.letter("come", sender="bob", to="alice"), save=False)
-    assert (await waiting).status == ping.Status.CHANGES
-    await until(phone, wiping)
+    await administer(world, "device", arguments[0], world.address("alice"), "lost", *arguments[1:])
+    assert (await waiting).status == ping.Status.HIERARCHY_CHANGED
+    assert not let_in(await phone.call(FOLDER_SYNC, FIRST))
 
 
 @pytest.mark.requirement("MS-ASPROV_R66612", "MS-ASPROV_R66601", "MS-ASPROV_R66602")

@@ -161,6 +161,8 @@ class Store:
         for user in foreign.hierarchies:
             self._mailboxes.reshaped(user)
             woken.setdefault(user, set()).add(ROOT)
+        for user, _ in foreign.devices:
+            woken.setdefault(user, set()).add(ROOT)  # a device that waits may be wiped or blocked now
         self.state.foreign(foreign)
         if foreign.directory:
             self._registry.changed()

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from eas_server.commands import waiting as module
 from eas_server.commands.context import Context
 from eas_server.commands.waiting import Reason, Woken, supersede, waiting
+from eas_server.model.device import Access, Wipe
 from eas_server.model.ids import ROOT, CollectionId
 from eas_server.notify import ChangeNotifier
 from protocol.http import CommandLine
@@ -38,6 +40,25 @@ async def test_a_change_wakes() -> None:
         assert await waiter.wait(60) == Woken(Reason.CHANGED, frozenset([SENT]))
         asyncio.get_running_loop().call_soon(ctx.ports.notifier.publish, ALICE.user, [ROOT])
         assert await waiter.wait(60) == Woken(Reason.CHANGED, frozenset([ROOT]))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"wipe": Wipe.PENDING}, {"wipe": Wipe.FAILED}, {"access": Access.BLOCKED}], ids=str
+)
+async def test_who_is_kept_out_is_told_nothing_of_the_change(changed: dict[str, Any]) -> None:
+    ctx = await context()
+    with waiting(ctx, [INBOX]) as waiter:
+        await ctx.ports.state.change_device(ALICE.user, ctx.device.id, lambda stored: replace(stored, **changed))
+        asyncio.get_running_loop().call_soon(ctx.ports.notifier.publish, ALICE.user, [INBOX])
+        assert await waiter.wait(60) == Woken(Reason.KEPT_OUT)
+
+
+async def test_so_is_who_was_forgotten() -> None:
+    ctx = await context()
+    with waiting(ctx, [INBOX]) as waiter:
+        await ctx.ports.state.remove_device(ALICE.user, ctx.device.id)
+        asyncio.get_running_loop().call_soon(ctx.ports.notifier.publish, ALICE.user, [INBOX])
+        assert await waiter.wait(60) == Woken(Reason.KEPT_OUT)
 
 
 async def test_a_change_between_listing_and_waiting_is_not_lost() -> None:
