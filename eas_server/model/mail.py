@@ -149,6 +149,8 @@ class MessageIndex:
     """1 text, 2 HTML; None where the content is encrypted and nobody can tell ([MS-ASAIRS] 2.2.2.32)."""
     plain: TextPart | None = None
     html: TextPart | None = None
+    calendar: TextPart | None = None
+    """The part that makes it a meeting message (`render.meetings.itip`); of no other message."""
     preview: str = ""
     """The beginning of the text, up to PREVIEW_LENGTH characters, as text/plain."""
     text_size: int = 0

@@ -44,7 +44,7 @@ def email_properties(
         message_class=index.message_class,
         internet_cpid=str(index.codepage),
         flag=flag_element(state.flag),
-        content_class=email.CONTENT_CLASS,
+        content_class=index.content_class,
         native_body_type=index.native_body_type,
         conversation_id=index.conversation_id,
         conversation_index=index.conversation_index,

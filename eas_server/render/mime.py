@@ -9,8 +9,10 @@ from eas_server.model.mail import PREVIEW_LENGTH, MessageIndex, TextPart
 from eas_server.render import addresses, charsets, contents, conversation, headers, message_class, text
 from eas_server.render.contents import Contents
 from eas_server.render.headers import Fields, Octets
+from eas_server.render.meetings import itip
 from eas_server.render.structure import Part, Structure, scan
 from protocol.datatypes import Mailbox
+from protocol.items.email import CONTENT_CLASS
 
 MAX_SEARCH_TEXT: Final = 256 * 1024
 """Characters of the body that are searched."""
@@ -66,6 +68,7 @@ def index_message(octets: Octets, *, received: datetime | None = None) -> tuple[
     root = structure.root
     found = contents.collect(root) if not structure.broken else Contents()
     body = _body(octets, structure, found)
+    kind = _kind(octets, structure, found)
     fields = root.fields
     subject = headers.text(headers.first(fields, "subject"))[:MAX_SUBJECT]
     sender = _people(fields, "from")[:1]
@@ -89,7 +92,9 @@ def index_message(octets: Octets, *, received: datetime | None = None) -> tuple[
         references=names.references,
         thread_topic=names.topic,
         importance=_importance(fields),
-        message_class=message_class.classify(octets, root),
+        message_class=kind.message_class,
+        content_class=kind.content_class,
+        calendar=kind.calendar,
         codepage=charsets.codepage(body.charset),
         native_body_type=body.native,
         plain=body.plain,
@@ -112,6 +117,30 @@ def index_message(octets: Octets, *, received: datetime | None = None) -> tuple[
         has_nul=_NUL.search(octets) is not None,
     )
     return index, _search_text(index, body.shown)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Kind:
+    """What a message is."""
+
+    message_class: str
+    content_class: str = CONTENT_CLASS
+    calendar: TextPart | None = None
+
+
+def _kind(octets: Octets, structure: Structure, found: Contents) -> _Kind:
+    """The class; the part that makes a meeting message of it is no attachment."""
+    root = structure.root
+    plain = message_class.classify(octets, root)
+    meeting = itip.find(octets, root) if plain == message_class.NOTE and not structure.broken else None
+    if meeting is None:
+        notification = itip.named_class(root) if plain == message_class.NOTE else None
+        if notification is not None:
+            return _Kind(message_class=notification, content_class=itip.CONTENT_CLASS)
+        return _Kind(message_class=plain)
+    part, named = meeting
+    found.attached = [held for held in found.attached if held[0] is not part]
+    return _Kind(message_class=named, content_class=itip.CONTENT_CLASS, calendar=itip.text_part(part))
 
 
 def _people(fields: Fields, name: str) -> tuple[Mailbox, ...]:

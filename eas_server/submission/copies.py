@@ -63,6 +63,8 @@ def _moved(index: MessageIndex, by: int) -> MessageIndex:
         size=index.size + by,
         plain=index.plain and replace(index.plain, start=index.plain.start + by, end=index.plain.end + by),
         html=index.html and replace(index.html, start=index.html.start + by, end=index.html.end + by),
+        calendar=index.calendar
+        and replace(index.calendar, start=index.calendar.start + by, end=index.calendar.end + by),
         attachments=tuple(replace(a, start=a.start + by, end=a.end + by) for a in index.attachments),
     )
 
