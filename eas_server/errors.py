@@ -66,3 +66,24 @@ class NoSuchDocument(Exception):
 
 class ConfigError(Exception):
     """The configuration is wrong; the message names the file and the key and says what would be right."""
+
+
+class AdministrationError(Exception):
+    """What the administrator asked for cannot be done; the message says why, and what to do."""
+
+
+class NoSuchThing(AdministrationError):
+    """The user, group, device … that was named is not there."""
+
+
+class ThereAlready(AdministrationError):
+    """What was to be made is there already, or an address is somebody else's."""
+
+
+class Unfit(AdministrationError):
+    """A value cannot be taken. `field` names it, as the administrator knows it; the message begins with it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason

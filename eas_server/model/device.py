@@ -73,3 +73,5 @@ class Device:
     """The folders of the last Ping, with their Class."""
     skipped: tuple[tuple[CollectionId, int, str], ...] = ()
     """Items that could not be rendered: collection, item, reason."""
+    trace_until: datetime | None = None
+    """Until when the administrator wants its traffic written down."""

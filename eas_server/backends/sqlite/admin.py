@@ -26,6 +26,7 @@ from eas_server.backends.sqlite.schema import (
     submissions,
 )
 from eas_server.backends.sqlite.writer import Unit, Writer
+from eas_server.errors import AdministrationError, NoSuchThing, ThereAlready, Unfit
 from eas_server.model.directory import Account, DirectoryEntry, EntryKind
 from eas_server.model.ids import ROOT, UserId
 
@@ -33,10 +34,6 @@ USER_CERTIFICATE = "user"
 SMIME_CERTIFICATE = "smime"
 PEOPLE_AT_ONCE = 500
 """How many people one transaction adds."""
-
-
-class AdministrationError(Exception):
-    """What was asked for cannot be done; the message says why."""
 
 
 _NEW_ENTRY = Sql(insert(entries), columns=("kind", *TEXTS, "picture", "changed"))
@@ -124,7 +121,7 @@ class Administration:
 
         def work(unit: Unit) -> None:
             if _ACCOUNT.one(unit.connection, who=name) is not None:
-                raise AdministrationError(f"there is a user {name} already")
+                raise ThereAlready(f"there is a user {name} already")
             row = _insert(unit, profile)
             _NEW_ACCOUNT.run(
                 unit.connection, user=name, entry=row, password=hashed, eas_enabled=int(eas_enabled), quota=quota
@@ -134,7 +131,7 @@ class Administration:
         await self._change(work)
         account = await self.user(name)
         if account is None:
-            raise AdministrationError(f"{name} was removed meanwhile")
+            raise NoSuchThing(f"{name} was removed meanwhile")
         return account
 
     async def user(self, user: str) -> Account | None:
@@ -233,7 +230,7 @@ class Administration:
         """The addresses that stand in a group, nested groups as themselves."""
         found = (await self._registry.people()).by_address(address)
         if found is None or found.entry.kind is not EntryKind.GROUP:
-            raise AdministrationError(f"there is no group {address}")
+            raise NoSuchThing(f"there is no group {address}")
         return found.members
 
     async def add_member(self, group: str, address: str) -> None:
@@ -269,7 +266,7 @@ class Administration:
         def work(unit: Unit) -> None:
             row, _ = _entry(unit.connection, address)
             if _DROP_CERTIFICATE.run(unit.connection, row=row, octets=value).rowcount == 0:
-                raise AdministrationError(f"{address} has no such certificate")
+                raise NoSuchThing(f"{address} has no such certificate")
             _TOUCH.run(unit.connection, row=row, stamp=unit.stamp)
 
         await self._change(work)
@@ -289,21 +286,21 @@ def _clean(address: str) -> str:
 def _account(connection: sqlite3.Connection, user: UserId) -> tuple[int, int]:
     row = _ACCOUNT.one(connection, who=user)
     if row is None:
-        raise AdministrationError(f"there is no user {user}")
+        raise NoSuchThing(f"there is no user {user}")
     return row[0], row[1]
 
 
 def _entry(connection: sqlite3.Connection, address: str) -> tuple[int, str]:
     row = _BY_ADDRESS.one(connection, called=_clean(address))
     if row is None:
-        raise AdministrationError(f"nobody has the address {address}")
+        raise NoSuchThing(f"nobody has the address {address}")
     return row[0], row[1]
 
 
 def _group(unit: Unit, address: str) -> int:
     row, kind = _entry(unit.connection, address)
     if kind != EntryKind.GROUP.value:
-        raise AdministrationError(f"{address} is no group")
+        raise NoSuchThing(f"{address} is no group")
     _TOUCH.run(unit.connection, row=row, stamp=unit.stamp)
     return row
 
@@ -335,9 +332,9 @@ def _insert_all(unit: Unit, *, people: Iterable[DirectoryEntry]) -> None:
 def _claim(unit: Unit, row: int, entry: DirectoryEntry) -> None:
     for address in dict.fromkeys(_clean(address) for address in entry.all_addresses):
         if "@" not in address:
-            raise AdministrationError(f"{address!r} is no address")
+            raise Unfit("address", f"{address!r} is no address")
         if _BY_ADDRESS.one(unit.connection, called=address) is not None:
-            raise AdministrationError(f"{address} belongs to somebody else")
+            raise ThereAlready(f"{address} belongs to somebody else")
         _NEW_ADDRESS.run(unit.connection, address=address, entry=row)
 
 
