@@ -12,9 +12,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from eas_server.backends.ldap.settings import LdapSettings
+from eas_server.backends.shares.settings import ShareSettings
 from eas_server.commands.policy_rules import check_policy
 from eas_server.config_reading import Wrong, read
 from eas_server.errors import ConfigError
+from eas_server.model.documents import folded
 from eas_server.model.ids import UserId
 from eas_server.model.settings import PolicySettings, RecipientSettings, Settings, SyncSettings
 from eas_server.submission.settings import LmtpSettings, SmtpSettings
@@ -111,6 +113,7 @@ class Config:
     policies: Mapping[str, PolicySection] = field(default_factory=dict)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
+    shares: tuple[ShareSettings, ...] = ()
     logging: LoggingSection = field(default_factory=LoggingSection)
 
     @property
@@ -166,7 +169,7 @@ def parse(text: str, path: Path) -> Config:
     try:
         _read_password(found, path.parent)
         config: Config = read(found, Config, path.parent)
-        for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_limits):
+        for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_shares, _check_limits):
             check(config)
     except Wrong as wrong:
         raise ConfigError(f"{path}: {wrong.key}: {wrong.reason}") from None
@@ -262,6 +265,16 @@ def _check_policies(config: Config) -> None:
             problems = check_policy(name, {setting: value})
             if problems:
                 raise Wrong(f"policies.{name}.settings.{setting}", problems[0].partition(f"{setting} ")[2])
+
+
+def _check_shares(config: Config) -> None:
+    seen: set[tuple[str, str]] = set()
+    for number, share in enumerate(config.shares):
+        for host in share.hosts:
+            name = (folded(host), folded(share.name))
+            if name in seen:
+                raise Wrong(f"shares[{number}].name", f'"{share.name}" on "{host}" is there twice')
+            seen.add(name)
 
 
 def _check_limits(config: Config) -> None:

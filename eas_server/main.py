@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
+from eas_server.backends.shares import SharesLibrary
 from eas_server.backends.sqlite import Store, SystemClock, open_store
 from eas_server.commands.context import Command, Ports
 from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
 from eas_server.delivery.steps import deliver_through
 from eas_server.errors import ConfigError
-from eas_server.interfaces import Authenticator, Clock, Directory, MailSubmission
+from eas_server.interfaces import Authenticator, Clock, Directory, DocumentLibrary, MailSubmission
 from eas_server.notify import ChangeNotifier
 from eas_server.render.mime import index_message
 from eas_server.submission.incoming import Incoming, IncomingPorts
@@ -44,7 +45,7 @@ Ready = Callable[[Sequence[str]], None]
 Job = Callable[[], Awaitable[None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
 RESTART_SECONDS: Final = 5
-RESTART_SECTIONS: Final = ("listeners", "store", "directory", "ldap", "smtp", "lmtp")
+RESTART_SECTIONS: Final = ("listeners", "store", "directory", "ldap", "smtp", "lmtp", "shares")
 """Sections that a reload cannot bring into force."""
 
 
@@ -197,6 +198,8 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             submission=submission,
             preferences=store.preferences,
             notifier=notifier,
+            documents=_documents(config, store, stack),
+            authenticator=authenticator,
         )
         yield Adapters(ports=ports, authenticator=authenticator, jobs=jobs)
 
@@ -211,6 +214,15 @@ def _people(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> t
         LdapDirectory(pool) if config.directory.kind == "ldap" else store.directory,
         LdapAuthenticator(pool, store.accounts) if config.authentication.kind == "ldap" else store.authenticator,
     )
+
+
+def _documents(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> DocumentLibrary | None:
+    """The shares of documents, where there are any."""
+    if not config.shares:
+        return None
+    library = SharesLibrary(config.shares, store.accounts)
+    stack.callback(library.close)
+    return library
 
 
 def _host(config: Config) -> str:

@@ -130,11 +130,16 @@ def parse_unc(text: str) -> UncName | None:
     if not text.startswith("\\\\") or len(text.encode("utf-8", "surrogatepass")) > MAX_LINK:
         return None
     host, *names = text[2:].removesuffix("\\").split("\\")
-    if not _HOST.fullmatch(host) or not names or len(names) > MAX_DEPTH + 1:
+    if not is_host(host) or not names or len(names) > MAX_DEPTH + 1:
         return None
     if not all(is_name(name) for name in names):
         return None
     return UncName(host=host, share=names[0], parts=tuple(names[1:]))
+
+
+def is_host(text: str) -> bool:
+    """Whether it is the name of a host, or its address, with or without a port."""
+    return _HOST.fullmatch(text) is not None
 
 
 def is_name(name: str) -> bool:

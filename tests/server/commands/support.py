@@ -17,6 +17,7 @@ from eas_server.backends.memory.preferences import MemoryPreferences
 from eas_server.backends.memory.state import MemoryState
 from eas_server.backends.memory.world import World
 from eas_server.commands.context import Command, Context, Ports, Reply
+from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import Subscription
@@ -87,6 +88,8 @@ class Bench:
     directory: Any = None
     submission: Any = field(default_factory=lambda: Absent("submission"))
     preferences: Any = None
+    documents: Any = None
+    authenticator: Any = None
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
     device_id: DeviceId = DEVICE
@@ -95,6 +98,7 @@ class Bench:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
     last_finds: LastFinds = field(default_factory=LastFinds)
+    guesses: Guesses = field(default_factory=Guesses)
 
     def __post_init__(self) -> None:
         """Fill in the ports that were not given."""
@@ -121,6 +125,9 @@ class Bench:
             submission=self.submission,
             preferences=self.preferences,
             notifier=self.notifier,
+            documents=self.documents,
+            authenticator=self.authenticator,
+            guesses=self.guesses,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,
         )
