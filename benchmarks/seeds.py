@@ -115,6 +115,31 @@ async def fill_small(store: Store, user: str, count: int) -> None:
         )
 
 
+async def fill_varied(store: Store, user: str, count: int) -> None:
+    """Put small messages into a user's Inbox that differ in their words, and index them."""
+    randomness = random.Random(4)
+    vocabulary = prose(60_000).split()
+    for at in range(0, count, AT_ONCE * 8):
+        await asyncio.gather(
+            *(
+                _add(store, user, _varied(number, vocabulary, randomness), NOW - timedelta(minutes=number))
+                for number in range(at, min(at + AT_ONCE * 8, count))
+            )
+        )
+    await store.index()
+
+
+def _varied(number: int, vocabulary: Sequence[str], randomness: random.Random) -> bytes:
+    begin = randomness.randrange(len(vocabulary) - 60)
+    words = " ".join((*vocabulary[begin : begin + 60], randomness.choice(_WORDS)))
+    return (
+        f"From: Sender {number % 50} <sender{number % 50}@example.org>\r\nTo: user@example.com\r\n"
+        f"Subject: {randomness.choice(_WORDS)} number{number % 5000}\r\nMessage-ID: <{number}@bench.example.org>\r\n"
+        f"Date: {(NOW - timedelta(minutes=number)).strftime('%a, %d %b %Y %H:%M:%S +0000')}\r\nMIME-Version: 1.0\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{words}\r\n"
+    ).encode()
+
+
 async def _add(store: Store, user: str, octets: bytes, received: datetime) -> None:
     index, text = index_message(octets, received=received)
     await store.mail.add(

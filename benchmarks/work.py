@@ -4,45 +4,22 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from benchmarks import seeds
+from benchmarks import kept, seeds
 from benchmarks.http import Connection, sync_key
+from benchmarks.result import Result, octets, percentile
 from benchmarks.server import Server, serving
 from eas_server.backends.sqlite.store import Store
-from protocol import wbxml
 from protocol.client import compose
 from protocol.codepages import tag
 from protocol.commands import item_operations, ping, resolve_recipients, search, sync
 from protocol.elements import Element
 from protocol.items.airsyncbase import BodyPreference, BodyType
-from protocol.schema import dump
 
 MIB: Final = 1024 * 1024
 ME: Final = "user0@example.com"
 YOU: Final = "user1@example.com"
-
-
-@dataclass(slots=True)
-class Result:
-    """One line of the table."""
-
-    work: str
-    target: str
-    measured: str
-    notes: list[str] = field(default_factory=list)
-
-
-def octets(request: Any) -> bytes:
-    """A request on the wire."""
-    return wbxml.encode(dump(request)).join()
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of the values do not exceed, in the unit of the values."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 async def hammer(
@@ -412,4 +389,8 @@ WORK: Final[dict[str, Callable[[], Awaitable[list[Result]]]]] = {
     "large": large_messages,
     "send": send_mail,
     "recipients": recipients,
+    "calendar": kept.initial_calendar,
+    "contacts": kept.initial_contacts,
+    "search": kept.mailbox_search,
+    "freebusy": kept.free_busy,
 }

@@ -1,23 +1,12 @@
 """When people are free, by their own calendars: for ResolveRecipients ([MS-ASCMD] 2.2.3.16)."""
 
-import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 from eas_server.commands.context import Ports
-from eas_server.commands.kept_items import octets_of, owner_of
 from eas_server.model.directory import Account, DirectoryEntry
 from eas_server.model.mail import ItemClass
-from eas_server.model.view import TOP
 from eas_server.render import calendar
-from eas_server.render.contentlines import MalformedLines
-from eas_server.render.pim import InvalidItem
-
-MAX_EVENTS: Final = 5000
-"""Events of one person that are looked at: those that end last."""
-
-log = logging.getLogger(__name__)
 
 
 async def free_busy_of(entries: Sequence[DirectoryEntry], start: datetime, end: datetime, ports: Ports) -> str | None:
@@ -36,15 +25,6 @@ async def free_busy_of(entries: Sequence[DirectoryEntry], start: datetime, end: 
 async def _occurrences(account: Account, start: datetime, end: datetime, ports: Ports) -> list[calendar.Occurrence]:
     occurrences: list[calendar.Occurrence] = []
     for folder in await ports.folders.folders(account.user):
-        if folder.item_class is not ItemClass.CALENDAR:
-            continue
-        # an event stands at the end of its last occurrence: what ended before cannot matter
-        entries = await ports.mail.page(
-            account.user, folder.id, below=TOP, not_before=int(start.astimezone(UTC).timestamp()), limit=MAX_EVENTS
-        )
-        for item in await ports.mail.fetch(account.user, folder.id, [entry.id for entry in entries]):
-            try:
-                occurrences += calendar.occurrences(await octets_of(item), start, end, owner=owner_of(account))
-            except (InvalidItem, MalformedLines) as error:
-                log.warning("event %s:%s of %s cannot be read: %s", folder.id, item.id, account.user, error)
+        if folder.item_class is ItemClass.CALENDAR:
+            occurrences += await ports.busy_times.of(account, folder.id, start, end, ports.mail)
     return occurrences

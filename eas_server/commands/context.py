@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from eas_server.commands.guesses import Guesses
+from eas_server.commands.busy_times import BusyTimes
 from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
@@ -51,6 +52,7 @@ class Ports:
     """Who may ask the document library with the rights of another account."""
     guesses: Guesses = field(default_factory=Guesses)
     last_finds: LastFinds = field(default_factory=LastFinds)
+    busy_times: BusyTimes = field(default_factory=BusyTimes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

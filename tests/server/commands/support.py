@@ -16,6 +16,7 @@ from eas_server.backends.memory.people import MemoryPeople
 from eas_server.backends.memory.preferences import MemoryPreferences
 from eas_server.backends.memory.state import MemoryState
 from eas_server.backends.memory.world import World
+from eas_server.commands.busy_times import BusyTimes
 from eas_server.commands.context import Command, Context, Ports, Reply
 from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
@@ -98,6 +99,7 @@ class Bench:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
     last_finds: LastFinds = field(default_factory=LastFinds)
+    busy_times: BusyTimes = field(default_factory=BusyTimes)
     guesses: Guesses = field(default_factory=Guesses)
 
     def __post_init__(self) -> None:
@@ -130,6 +132,7 @@ class Bench:
             guesses=self.guesses,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,
+            busy_times=self.busy_times,
         )
 
     async def device(self) -> Device:
