@@ -15,9 +15,11 @@ from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.backends.shares.settings import ShareSettings
 from eas_server.commands.policy_rules import check_policy
 from eas_server.config_reading import Wrong, read
+from eas_server.config_rights import check_rights
 from eas_server.errors import ConfigError
 from eas_server.model.documents import folded
 from eas_server.model.ids import UserId
+from eas_server.model.rights import RightsSettings
 from eas_server.model.settings import PolicySettings, RecipientSettings, Settings, SyncSettings
 from eas_server.submission.settings import LmtpSettings, SmtpSettings
 from eas_server.web.settings import (
@@ -111,6 +113,7 @@ class Config:
     ldap: LdapSettings | None = None
     limits: LimitsSection = field(default_factory=LimitsSection)
     policies: Mapping[str, PolicySection] = field(default_factory=dict)
+    rights: RightsSettings = field(default_factory=RightsSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
@@ -131,6 +134,7 @@ class Config:
             domains=tuple(domain.lower() for domain in self.server.domains),
             sync=self.limits.sync,
             recipients=self.limits.recipients,
+            rights=self.rights,
             policies=policies,
             default_policy=self.server.default_policy,
             policy_of_user={UserId(user.lower()): name for name, each in self.policies.items() for user in each.users},
@@ -171,6 +175,7 @@ def parse(text: str, path: Path) -> Config:
         config: Config = read(found, Config, path.parent)
         for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_shares, _check_limits):
             check(config)
+        check_rights(config.rights)
     except Wrong as wrong:
         raise ConfigError(f"{path}: {wrong.key}: {wrong.reason}") from None
     return config

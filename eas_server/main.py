@@ -17,6 +17,7 @@ from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
 from eas_server.backends.shares import SharesLibrary
 from eas_server.backends.sqlite import Store, SystemClock, open_store
 from eas_server.commands.context import Command, Ports
+from eas_server.commands.protected_mail import ProtectedMail
 from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
 from eas_server.delivery.steps import deliver_through
@@ -190,7 +191,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
         directory, authenticator = _people(config, store, stack)
         ports = Ports(
             folders=store.folders,
-            mail=store.mail,
+            mail=ProtectedMail(store.mail),
             search=store.mail,
             state=store.state,
             accounts=store.accounts,
@@ -237,6 +238,7 @@ def delivering(config: Config, store: Store, inner: MailSubmission) -> MailSubmi
         inner,
         folders=store.folders,
         mail=store.mail,
+        search=store.mail,
         accounts=store.accounts,
         preferences=store.preferences,
         host=_host(config),

@@ -1,17 +1,28 @@
 """What SmartReply and SmartForward share: the message that they are about, and what becomes of it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from eas_server.commands.compose import Message, Order, named_recipients, send
 from eas_server.commands.context import Context
 from eas_server.commands.quoting import Quoted, add_original
+from eas_server.commands.rights import protect, rights_in
+from eas_server.commands.rights_answers import (
+    Added,
+    People,
+    added,
+    added_without_template,
+    lowered,
+    may_forward,
+    may_reply,
+)
 from eas_server.errors import CommandError, NoSuchFolder, NoSuchItem, Unavailable
 from eas_server.model.blob import read
 from eas_server.model.directory import Account
 from eas_server.model.ids import CollectionId, parse_server_id
 from eas_server.model.mail import Item, MessageIndex, StateChange, Verb
+from eas_server.model.rights import Protection, normal_id
 from eas_server.render import addresses
 from eas_server.submission.header import Header, read_header
 from protocol.commands.compose_mail import Source
@@ -39,7 +50,7 @@ async def answer(order: Order, ctx: Context, *, forward: bool) -> None:
 
     async def compose(message: Message) -> Message:
         verb.append(Verb.FORWARD if forward else reply_verb(message.header, original.item.index, ctx.account))
-        return await _composed(message, original.item, whole=order.whole, forward=forward)
+        return await _composed(message, original.item, order, ctx, forward=forward)
 
     if await send(order, ctx, compose):
         await _note(original, verb[0], ctx)
@@ -83,17 +94,79 @@ def _addresses(shown: str) -> set[str]:
     return {address.address.lower() for address in addresses.parse(shown.encode())}
 
 
-async def _composed(message: Message, original: Item, *, whole: bool, forward: bool) -> Message:
-    index = original.index
+async def _composed(message: Message, original: Item, order: Order, ctx: Context, *, forward: bool) -> Message:
+    terms = answer_terms(message.header, original, order, ctx, forward=forward)
+    thread = _thread(original.index)
+    if terms.added is Added.NOTHING:
+        return replace(message, answers=thread, protection=terms.protection)
+    try:
+        octets = await _with_original(message, terms, forward=forward)
+    except Unavailable as error:
+        if terms.original.index.protection is None:
+            raise
+        raise CommandError(CommonStatus.IRM_TRANSIENT_ERROR, str(error), retry=True) from error  # MS-ASRM_R197
+    return Message(octets=octets, header=read_header(octets), answers=thread, protection=terms.protection)
+
+
+async def _with_original(message: Message, terms: "Terms", *, forward: bool) -> memoryview:
+    item = terms.original
+    quoted = Quoted(octets=await read(item.content, item.index_offset), index=item.index)
+    composed = add_original(
+        message.octets,
+        message.header,
+        quoted,
+        forward=forward or terms.added is Added.SEALED,
+        embed=terms.added is Added.ATTACHED,
+    )
+    return memoryview(composed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What becomes of the original, and what the message that goes out is restricted to."""
+
+    original: Item
+    """Sealed, or as it is inside."""
+    added: Added
+    protection: Protection | None
+
+
+def answer_terms(header: Header, original: Item, order: Order, ctx: Context, *, forward: bool) -> Terms:
+    """What the documents say of an answer to `original` ([MS-ASRM] 3.2.5.1). Raises CommandError: 168, 171, 172."""
+    held, whole = original.index.protection, order.whole
+    if held is None:
+        how = Added.NOTHING if whole else Added.QUOTED
+        return Terms(original=original, added=how, protection=protect(order.template_id, ctx))
+    if order.template_id is None:
+        return Terms(original=original, added=added_without_template(whole=whole), protection=None)
+    same = normal_id(order.template_id) == held.template.key  # MS-ASRM_R359: whether it is still there is not asked
+    chosen = held if same else protect(order.template_id, ctx)
+    rights = rights_in(original, ctx)
+    enforced = held.template if rights is None else rights
+    permitted = may_forward(enforced) if forward else may_reply(enforced, _people(header, original.index, ctx.account))
+    if not permitted:
+        raise CommandError(CommonStatus.IRM_OPERATION_NOT_PERMITTED)  # MS-ASRM_R360, R376, R386
+    how = added(rights, same=same, whole=whole)
+    shown = original if how is Added.SEALED else original.inside or original
+    return Terms(original=shown, added=how, protection=chosen)
+
+
+def _people(header: Header, index: MessageIndex, account: Account) -> People:
+    return People(
+        named=lowered(named_recipients(header)),
+        own=lowered(account.addresses),
+        sender=lowered(_addresses(index.sender) | _addresses(index.reply_to)),
+        recipients=lowered(_addresses(index.to) | _addresses(index.cc)),
+    )
+
+
+def _thread(index: MessageIndex) -> tuple[str, ...]:
+    """The message ids of the thread that an answer to a message belongs to."""
     before = index.references or ((index.in_reply_to,) if index.in_reply_to else ())
     thread = (*before, index.message_id) if index.message_id else before
     if len(thread) > MAX_ANSWERS:
         thread = (thread[0], *thread[1 - MAX_ANSWERS :])
-    if whole:
-        return Message(octets=message.octets, header=message.header, answers=thread)
-    quoted = Quoted(octets=await read(original.content, original.index_offset), index=index)
-    octets = memoryview(add_original(message.octets, message.header, quoted, forward=forward))
-    return Message(octets=octets, header=read_header(octets), answers=thread)
+    return thread
 
 
 async def _note(original: Original, verb: Verb, ctx: Context) -> None:

@@ -1,7 +1,8 @@
 """Attachments: the names that clients fetch them by, and their octets out of the message, piece by piece."""
 
 import binascii
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
 from eas_server.model.blob import Blob, Slice
@@ -34,6 +35,29 @@ def parse_file_reference(text: str) -> AttachmentPlace | None:
     if not colon or place is None or not (number.isascii() and number.isdecimal() and len(number) <= MAX_ITEM_DIGITS):
         return None
     return AttachmentPlace(*place, int(number))
+
+
+_NUMBERS: Final = 1000
+"""More than the attachments that an index has: what a number is above this tells what the attachment is."""
+
+
+def lasting_number(attachment: Attachment, number: int) -> int:
+    """The number of an attachment in a FileReference that holds when others are added to the message or taken out.
+
+    A draft changes while clients hold references into it: they must not come to name another attachment.
+    """
+    what = repr((attachment.name, attachment.size, attachment.content_type, attachment.content_id))
+    return number + _NUMBERS * (1 + zlib.crc32(what.encode("utf-8", "replace")))
+
+
+def find_attachment(attachments: Sequence[Attachment], number: int) -> int | None:
+    """The place of an attachment that a FileReference names by `number`; None: it is not there (any more)."""
+    at = number % _NUMBERS if number >= _NUMBERS else number
+    places = [at, *(n for n in range(len(attachments)) if n != at)]
+    found = (n for n in places if n < len(attachments) and lasting_number(attachments[n], at) == number)
+    if number >= _NUMBERS:
+        return next(found, None)
+    return at if at < len(attachments) else None
 
 
 def content_of(item: Item, attachment: Attachment) -> Blob:

@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from eas_server.commands.context import Context
+from eas_server.commands.rights import check_template_usable, protect
 from eas_server.errors import CommandError, StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission, Submitted
 from eas_server.model.blob import Joined, MemoryBlob
 from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
-from eas_server.model.mail import FolderType, ItemState, NewMessage
+from eas_server.model.mail import FolderType, ItemState, MessageIndex, NewMessage
+from eas_server.model.rights import Protection
 from eas_server.render import addresses, headers
 from eas_server.render.mime import index_message
 from eas_server.submission import trace
-from eas_server.submission.copies import Copy, Original
+from eas_server.submission.copies import Copy, Indexer, Original
 from eas_server.submission.header import Field, Header, InvalidMessage, read_header
 from eas_server.submission.report import Failure, delivery_report
 from eas_server.submission.routing import Routes, normal_address, route
@@ -66,6 +68,8 @@ class Message:
     octets: memoryview
     header: Header
     answers: tuple[str, ...] = ()
+    protection: Protection | None = None
+    """What it is restricted to."""
 
 
 Compose: TypeAlias = Callable[[Message], Awaitable[Message]]
@@ -96,7 +100,7 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
 
     False: a repetition at a version that has no Status for it. Raises CommandError.
     """
-    _check(order)
+    _check(order, ctx)
     digest = await _digest(order)
     message = _read(order.mime)
     recipients = named_recipients(message.header)
@@ -106,7 +110,12 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
         raise CommandError(CommonStatus.SEND_QUOTA_EXCEEDED, f"more than {MAX_RECIPIENTS} recipients")
     if compose is not None:
         message = await compose(message)
+    else:
+        message = replace(message, protection=protect(order.template_id, ctx))
     routes = await _resolve(recipients, ctx)
+    if message.protection is not None and routes.remote:
+        # the protection is this server's alone: whoever has the message elsewhere could do anything with it
+        raise CommandError(CommonStatus.IRM_OPERATION_NOT_PERMITTED, "a protected message for another server")
     draft = await _draft(message, ctx, digest)
     submission = Submission(
         user=ctx.account.user,
@@ -121,19 +130,21 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
     return _answer(receipt.outcome, ctx)
 
 
-def _check(order: Order) -> None:
+def _check(order: Order, ctx: Context) -> None:
     if order.account_id is not None:
         # MS-ASCMD_R722, R724: Settings names no AccountId, for the primary account has none (R729)
         raise CommandError(CommonStatus.INVALID_ACCOUNT_ID)
     if order.template_id is not None:
-        raise CommandError(CommonStatus.IRM_FEATURE_DISABLED)
+        check_template_usable(ctx)
 
 
 async def _digest(order: Order) -> bytes:
     """What the client sent, in 32 octets: the command, what it refers to, and the MIME."""
     source = order.source or Source()
-    words = (order.command, source.folder_id, source.item_id, source.long_id, source.instance_id, str(order.whole))
-    found = hashlib.sha256(repr(words).encode("utf-8", "surrogateescape"))
+    words = [order.command, source.folder_id, source.item_id, source.long_id, source.instance_id, str(order.whole)]
+    if order.template_id is not None:
+        words.append(order.template_id)
+    found = hashlib.sha256(repr(tuple(words)).encode("utf-8", "surrogateescape"))
     for at in range(0, order.mime.nbytes, _HASH_RUN):
         if at:
             await asyncio.sleep(0)
@@ -203,11 +214,23 @@ async def _draft(message: Message, ctx: Context, digest: bytes) -> _Draft:
         message_id=f"<{ctx.now:%Y%m%d%H%M%S}.{digest[:16].hex()}@{host}>",
         answers=message.answers,
     )
-    original = await Original.read(message.octets, message.header, index_message)
+    original = await Original.read(message.octets, message.header, _indexer(message.protection))
     own = original.copy(header, above)
     visible = header.visible()
     others = own if visible is header else original.copy(visible, above)
     return _Draft(sender=sender, own=own, others=others, completions=above, host=host)
+
+
+def _indexer(protection: Protection | None) -> Indexer:
+    """`index_message` for a message with this protection."""
+    if protection is None:
+        return index_message
+
+    def index(octets: bytes | memoryview) -> tuple[MessageIndex, str]:
+        found, text = index_message(octets)
+        return replace(found, protection=protection), text
+
+    return index
 
 
 def _with_own_sender(header: Header, account: Account) -> tuple[Header, str]:

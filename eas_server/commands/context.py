@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from eas_server.commands.guesses import Guesses
 from eas_server.commands.busy_times import BusyTimes
+from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
@@ -67,6 +67,10 @@ class Context:
     line: CommandLine
     now: datetime
     request_id: str
+    secure: bool = False
+    """TLS all the way from the client, or up to a declared proxy."""
+    languages: tuple[str, ...] = ()
+    """What the client wants to read, best first, in lower case: `de-at`, `de`."""
     accept_multipart: bool = False
     """The client takes a multipart answer to ItemOperations ([MS-ASHTTP] 2.2.1.1.2.3)."""
     gone: Callable[[], Awaitable[None]]

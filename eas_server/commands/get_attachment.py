@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from eas_server.commands.attachments import content_of, parse_file_reference
+from eas_server.commands.attachments import content_of, find_attachment, parse_file_reference
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.errors import NoSuchFolder
 from eas_server.model.blob import read
@@ -54,9 +54,8 @@ async def _found(name: str, ctx: Context) -> tuple[Item, Attachment] | None:
         items = await ctx.ports.mail.fetch(ctx.account.user, place.collection, [place.item])
     except NoSuchFolder:
         return None
-    if not items or place.number >= len(items[0].index.attachments):
-        return None
-    return items[0], items[0].index.attachments[place.number]
+    number = find_attachment(items[0].index.attachments, place.number) if items else None
+    return None if number is None else (items[0], items[0].index.attachments[number])
 
 
 def media_type(attachment: Attachment) -> str:

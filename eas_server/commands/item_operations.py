@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from eas_server.commands.attachments import Base64, content_of, parse_file_reference
+from eas_server.commands.attachments import Base64, content_of, find_attachment, parse_file_reference
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.commands.document_fetch import DocumentFailed, fetch_document, is_document
 from eas_server.commands.items import ItemOptions, application_data, body_plan, email_of
 from eas_server.commands.kept_items import KEPT, file_of
 from eas_server.commands.reading import wbxml_reader
-from eas_server.errors import NoSuchFolder, Unavailable
+from eas_server.commands.rights import attachment_place, disclosed, unprotected
+from eas_server.errors import CommandError, NoSuchFolder, Unavailable
 from eas_server.model.blob import Blob, MemoryBlob, Slice, read
 from eas_server.model.ids import CollectionId, ItemId, parse_server_id
 from eas_server.model.mail import Folder, FolderType, Item
@@ -32,6 +33,7 @@ from protocol.commands.item_operations import (
     EmptyFolderContents,
     Fetch,
     Fetched,
+    FetchOptions,
     Move,
     Operation,
     Request,
@@ -148,10 +150,12 @@ class _Work:
             if is_document(wanted, self._ctx):
                 return replace(answer, properties=await fetch_document(self._ctx, wanted, self._with_content))
             if wanted.file_reference is not None:
-                return replace(answer, properties=await self._attachment(wanted.file_reference, wanted.options.range))
+                return replace(answer, properties=await self._attachment(wanted.file_reference, wanted.options))
             folder, item = await self._named(wanted)
+            if wanted.remove_protection is not None and self._ctx.version >= V14_1:
+                item = await unprotected(folder.id, item, self._ctx)
             properties = await self._properties(wanted, folder, item)
-        except (_Failed, DocumentFailed) as failed:
+        except (_Failed, DocumentFailed, CommandError) as failed:
             return replace(answer, status=failed.status)
         return replace(answer, item_class=folder.item_class.value, properties=properties)
 
@@ -206,17 +210,21 @@ class _Work:
             part_preferences=parts,
             mime_support=options.mime_support or 0,
             multipart=self.parts is not None,
+            rights_management=options.rights_management,
         )
 
     async def _rendered(self, wanted: Fetch, folder: Folder, item: Item, options: ItemOptions) -> Element:
         if folder.item_class in KEPT:
             return item_properties(await application_data(self._ctx, folder, item, options), wanted.options.schema)
+        item = disclosed(item, self._ctx, asked=options.rights_management)
         plan = body_plan(item, options)
         if plan.content is None:
             if plan.weight > self._text_left < TEXT_BUDGET:
                 raise _Failed(Status.TOO_LARGE)  # MS-ASCMD_R4163; asked for alone it goes
             self._text_left -= plan.weight
-        email = await email_of(folder.id, item, options, plan=plan, is_draft=folder.type is FolderType.DRAFTS)
+        email = await email_of(
+            self._ctx, folder.id, item, options, plan=plan, is_draft=folder.type is FolderType.DRAFTS
+        )
         properties = item_properties(dump(email, self._ctx.version), wanted.options.schema)
         body = email.body
         if self.parts is None or body is None or body.data is None or not _has_body(properties):
@@ -226,16 +234,20 @@ class _Work:
 
     # ---- attachments
 
-    async def _attachment(self, reference: str, span: str | None) -> Element:
+    async def _attachment(self, reference: str, options: FetchOptions) -> Element:
         """Properties of an attachment, or of a range of it. Schema and body preferences mean nothing here (R3551)."""
         place = parse_file_reference(reference)
         found = await self._item(place.collection, place.item) if place is not None else None
         if place is not None and found is not None and found[0].item_class in KEPT:
-            return await self._file(found[1], place.number, span)
-        if place is None or found is None or place.number >= len(found[1].index.attachments):
+            return await self._file(found[1], place.number, options.range)
+        if place is None or found is None:
             raise _Failed(Status.INVALID_ATTACHMENT)  # MS-ASCMD_R4166, MS-ASAIRS_R214
-        attachment = found[1].index.attachments[place.number]
-        return await self._ranged(attachment.content_type, content_of(found[1], attachment), span)
+        item, named = attachment_place(found[1], place.number, self._ctx, asked=options.rights_management)
+        number = find_attachment(item.index.attachments, named)
+        if number is None:
+            raise _Failed(Status.INVALID_ATTACHMENT)
+        attachment = item.index.attachments[number]
+        return await self._ranged(attachment.content_type, content_of(item, attachment), options.range)
 
     async def _file(self, item: Item, number: int, span: str | None) -> Element:
         """A file of an event."""

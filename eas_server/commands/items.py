@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from eas_server.commands.attachments import file_reference
+from eas_server.commands.attachments import file_reference, lasting_number
 from eas_server.commands.context import Context
 from eas_server.commands.kept_items import KEPT, Reading, kept_data
+from eas_server.commands.rights import disclosed, license_of, reference_number
 from eas_server.model import blob
 from eas_server.model.ids import CollectionId
 from eas_server.model.mail import Folder, FolderType, Item
@@ -28,6 +29,8 @@ class ItemOptions:
     mime_truncation: int | None = None
     multipart: bool = False
     """The answer goes as parts, which can hold octets that an inline string cannot."""
+    rights_management: bool | None = None
+    """RightsManagementSupport: the client takes what is inside protected messages, and keeps to their licenses."""
 
     @classmethod
     def of(cls, options: Options) -> Self:
@@ -38,6 +41,7 @@ class ItemOptions:
             part_preferences=() if part is None else (part,),
             mime_support=options.mime_support or 0,
             mime_truncation=options.mime_truncation,
+            rights_management=options.rights_management,
         )
 
     def complete(self) -> Self:
@@ -67,19 +71,34 @@ async def rendered(item: Item, plan: BodyPlan) -> RenderedBody:
 
 
 async def email_of(
-    collection: CollectionId, item: Item, options: ItemOptions, *, plan: BodyPlan | None = None, is_draft: bool = False
+    ctx: Context,
+    collection: CollectionId,
+    item: Item,
+    options: ItemOptions,
+    *,
+    plan: BodyPlan | None = None,
+    is_draft: bool = False,
 ) -> Email:
-    """All properties of a message, with the body that the options ask for."""
+    """All properties of a message, with the body that the options ask for; `plan` is for the item as it is given.
+
+    A protected message goes as it is given: `rights.disclosed` decides before.
+    """
     body = await rendered(item, plan or body_plan(item, options))
     part_plan = choose_body_part(item, options.part_preferences)
     part = await rendered(item, part_plan) if part_plan is not None else None
-    return email_properties(
+    email = email_properties(
         item,
         body.body(),
-        file_reference=lambda number: file_reference(collection, item.id, number),
+        file_reference=lambda number: file_reference(
+            collection,
+            item.id,
+            lasting_number(item.index.attachments[number], number) if is_draft else reference_number(item, number),
+        ),
         body_part=part.body_part() if part is not None else None,
         is_draft=True if is_draft else None,
     )
+    granted = license_of(item, ctx)
+    return email if granted is None else replace(email, rights_management_license=granted)
 
 
 async def application_data(
@@ -96,4 +115,6 @@ async def application_data(
         )
         return await kept_data(folder.item_class, item, how)
     is_draft = folder.type is FolderType.DRAFTS
-    return dump(await email_of(folder.id, item, options, plan=plan, is_draft=is_draft), ctx.version)
+    if plan is None:
+        item = disclosed(item, ctx, asked=options.rights_management)
+    return dump(await email_of(ctx, folder.id, item, options, plan=plan, is_draft=is_draft), ctx.version)

@@ -11,6 +11,7 @@ from typing import Final
 
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, application_data, body_plan
+from eas_server.commands.rights import disclosed
 from eas_server.commands.search_ranges import SearchFailed, answered, span_of
 from eas_server.errors import NoSuchFolder, Unavailable
 from eas_server.model.ids import ROOT, CollectionId, ItemId, server_id
@@ -167,6 +168,7 @@ async def _results(
         preferences=options.body_preferences,
         part_preferences=options.body_part_preferences if ctx.version >= V14_1 else (),
         mime_support=options.mime_support or 0,
+        rights_management=options.rights_management,
     )
     octets_left = ctx.settings.sync.window_bytes
     results: list[Result] = []
@@ -176,6 +178,7 @@ async def _results(
             continue
         if results and (octets_left <= 0 or asyncio.get_running_loop().time() >= deadline):
             break
+        item = disclosed(item, ctx, asked=how.rights_management)
         result = await _result(item, folder, how, ctx)
         if result is not None:
             results.append(result)

@@ -45,14 +45,19 @@ def is_secured(root: Part) -> bool:
     return root.type in _SECURED or bool(contents.cms_type(root))
 
 
-def add_original(message: memoryview, header: Header, original: Quoted, *, forward: bool) -> bytes | memoryview:
-    """The message that goes out: `message`, whose outer header is `header`, with what belongs to it of the original."""
+def add_original(
+    message: memoryview, header: Header, original: Quoted, *, forward: bool, embed: bool = False
+) -> bytes | memoryview:
+    """The message that goes out: `message`, whose outer header is `header`, with what belongs to it of the original.
+
+    `embed`: the original as a whole, whatever it is (MS-ASRM_R41, R470).
+    """
     own = structure.scan(message)
     if is_secured(own.root):
         return message
     parts = contents.collect(own.root)
     other = structure.scan(original.octets)
-    if own.broken or not parts.has_text or not _is_readable(original, other):
+    if embed or own.broken or not parts.has_text or not _is_readable(original, other):
         return _wrapped(message, header, [_embedded(original, other.root, header.eol)])
     edits = [_Edit.extend(message, part, _Quote.of(original, other.root)) for part in (parts.plain, parts.html) if part]
     extended = _spliced(message, edits)

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, application_data, body_plan
+from eas_server.commands.rights import disclosed
 from eas_server.errors import Unavailable
 from eas_server.model.device import Device
 from eas_server.model.ids import CollectionId, ItemId, Revision, server_id
@@ -160,6 +161,7 @@ async def rendered_item(
 ) -> Element | None:
     """ApplicationData of an item; None where it cannot be rendered, which is recorded with the device."""
     try:
+        item = disclosed(item, ctx, asked=options.rights_management)
         plan = body_plan(item, options) if folder.item_class is ItemClass.EMAIL else None
         if budget is not None:
             budget.octets -= item.content.size if plan is None else plan.weight

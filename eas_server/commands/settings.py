@@ -6,8 +6,10 @@ from dataclasses import replace
 from eas_server.commands.context import Command, Context
 from eas_server.commands.device_information import taken
 from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.rights import is_usable
 from eas_server.model.device import Device
 from eas_server.model.directory import Account
+from eas_server.render.rights import templates
 from protocol.commands import settings as wire
 from protocol.commands.settings import (
     Answer,
@@ -24,13 +26,13 @@ from protocol.commands.settings import (
     RightsManagementAnswer,
     RightsManagementDetails,
     Status,
-    Templates,
     UserDetails,
     UserInformation,
     UserInformationAnswer,
 )
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
+from protocol.items.rights import Templates
 from protocol.status import CommonStatus
 from protocol.versions import V14_1, ProtocolVersion
 
@@ -61,8 +63,16 @@ async def _answer(asked: Property, ctx: Context) -> Answer:
         case DevicePassword():
             return DevicePasswordAnswer(status=Status.DENIED_BY_POLICY)  # MS-ASCMD_R4402
         case wire.RightsManagementInformation():
-            none = RightsManagementDetails(templates=Templates())
-            return RightsManagementAnswer(status=CommonStatus.IRM_FEATURE_DISABLED, get=none)  # MS-ASRM_R196
+            return _templates(ctx)
+
+
+def _templates(ctx: Context) -> RightsManagementAnswer:
+    """The rights policy templates, in the language of the client (MS-ASRM_R202 to R207)."""
+    if not is_usable(ctx):
+        none = RightsManagementDetails(templates=Templates())
+        return RightsManagementAnswer(status=CommonStatus.IRM_FEATURE_DISABLED, get=none)  # MS-ASRM_R196
+    found = templates(ctx.settings.rights.templates, ctx.languages)
+    return RightsManagementAnswer(status=Status.SUCCESS, get=RightsManagementDetails(templates=found))
 
 
 async def _keep(information: DeviceInformation, ctx: Context) -> Status:

@@ -7,6 +7,7 @@ from typing import Final
 
 from eas_server.model.blob import Blob
 from eas_server.model.ids import CollectionId, ItemId, Revision
+from eas_server.model.rights import Protection
 
 
 class FolderType(IntEnum):
@@ -163,6 +164,8 @@ class MessageIndex:
     receipt_requested: bool = False
     has_nul: bool = False
     """Whether there is a NUL octet, which no inline string can carry."""
+    protection: Protection | None = None
+    """What its sender restricted it to. Nothing that stands in the message itself can say so: only this server does."""
     broken: str = ""
     """Why the message could not be read as MIME, "" where it could. Such a message is shown as plain text."""
 
@@ -273,6 +276,8 @@ class Item:
     content: Blob
     index_offset: int = 0
     """Where the indexed octets begin in `content`: the length of the trace headers on top."""
+    inside: "Item | None" = None
+    """Of a protected item that goes sealed: the item itself, for `commands.rights` to decide who may see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

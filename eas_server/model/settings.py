@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from eas_server.model.rights import RightsSettings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
@@ -62,6 +64,7 @@ class Settings:
     """The local mail domains: unknown users in them are refused, others go to the smart host."""
     sync: SyncSettings = field(default_factory=SyncSettings)
     recipients: RecipientSettings = field(default_factory=RecipientSettings)
+    rights: RightsSettings = field(default_factory=RightsSettings)
     policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})
     default_policy: str = "default"
     policy_of_user: Mapping[str, str] = field(default_factory=dict)

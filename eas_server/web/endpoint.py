@@ -10,6 +10,7 @@ from datetime import datetime
 from starlette.types import Receive, Scope, Send
 
 from eas_server.commands.context import Command, Context, Ports, Reply
+from eas_server.commands.languages import languages
 from eas_server.commands.policy import policy_digest, policy_of
 from eas_server.commands.waiting import supersede
 from eas_server.errors import CommandError, Unavailable
@@ -259,6 +260,8 @@ class Endpoint:
             line=line,
             now=exchange.now,
             request_id=exchange.record.id,
+            secure=exchange.scope["scheme"] == "https",
+            languages=languages(line.locale, exchange.headers.accept_language),
             accept_multipart=line.accept_multipart,
             gone=gone,
             stopping=self._stopping,

@@ -57,6 +57,7 @@ class FetchOptions:
     mime_support: int | None = el("AirSync:MIMESupport", default=None, minimum=0, maximum=2, repeats=True)
     body_preferences: tuple[BodyPreference, ...] = el(default=())
     body_part_preferences: tuple[BodyPartPreference, ...] = el(default=())
+    rights_management: bool | None = el("RightsManagement:RightsManagementSupport", default=None)
 
 
 @element("ItemOperations:Fetch")
@@ -70,6 +71,7 @@ class Fetch:
     long_id: str | None = el("Search:LongId", default=None, max_length=MAX_LONG_ID)
     file_reference: str | None = el("AirSyncBase:FileReference", default=None)
     options: FetchOptions = el(default=FetchOptions())
+    remove_protection: Empty | None = el("RightsManagement:RemoveRightsManagementProtection", default=None)
 
 
 @element("ItemOperations:Options")
@@ -125,11 +127,18 @@ class AttachmentProperties:
     version: datetime | None = el("ItemOperations:Version", default=None)
 
 
+LICENSE = tag("RightsManagement:RightsManagementLicense")
+
+
 def item_properties(application_data: Element, schema: Element | None) -> Element:
-    """Properties of an item from its ApplicationData; only those that `schema` names (MS-ASEMAIL_R63)."""
+    """Properties of an item from its ApplicationData; only those that `schema` names (MS-ASEMAIL_R63).
+
+    The license goes in any case: what it is about is not to be had without it.
+    """
     wanted: Collection[Tag] = [child.tag for child in schema.children] if schema is not None else ()
     properties = application_data.children
-    return Element(tag("ItemOperations:Properties"), [p for p in properties if not wanted or p.tag in wanted] or None)
+    shown = [p for p in properties if not wanted or p.tag in wanted or p.tag == LICENSE]
+    return Element(tag("ItemOperations:Properties"), shown or None)
 
 
 @element("ItemOperations:Move")

@@ -66,6 +66,7 @@ class Options:
     password: str | None = el("Search:Password", default=None, max_length=MAX_PASSWORD_SEARCH, repeats=True)
     deep_traversal: Empty | None = el("Search:DeepTraversal", default=None, repeats=True)
     rebuild_results: Empty | None = el("Search:RebuildResults", default=None, repeats=True)
+    rights_management: bool | None = el("RightsManagement:RightsManagementSupport", default=None, repeats=True)
     picture: PictureOptions | None = el(default=None)
 
 

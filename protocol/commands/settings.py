@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from protocol.elements import Element
+from protocol.items.rights import Templates
 from protocol.schema import el, element
 from protocol.versions import V14_0, V14_1
 
@@ -152,11 +153,6 @@ class UserInformationAnswer:
 
     status: int = el("Settings:Status")
     get: UserDetails | None = el(default=None)
-
-
-@element("RightsManagement:RightsManagementTemplates")
-class Templates:
-    """Rights policy templates, [MS-ASRM] 2.2.2.19: there are none."""
 
 
 @element("Settings:Get")

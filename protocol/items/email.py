@@ -10,6 +10,7 @@ from typing import Final
 
 from protocol.elements import Element
 from protocol.items.airsyncbase import Attachments, Body, BodyPart, Location
+from protocol.items.rights import License
 from protocol.schema import COMPACT, OPAQUE, Empty, el, element
 from protocol.versions import V14_1, V16_0
 
@@ -188,7 +189,7 @@ class Email:
     )
     body_part: BodyPart | None = el(default=None)
     account_id: str | None = el("Email2:AccountId", default=None)
-    rights_management_license: Element | None = el("RightsManagement:RightsManagementLicense", default=None)
+    rights_management_license: License | None = el(default=None)
     bcc: str | None = el("Email2:Bcc", default=None, max_length=MAX_BCC)
     is_draft: bool | None = el("Email2:IsDraft", default=None)
     send: Empty | None = el("Email2:Send", default=None)

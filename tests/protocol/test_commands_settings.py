@@ -21,13 +21,13 @@ from protocol.commands.settings import (
     RightsManagementAnswer,
     RightsManagementDetails,
     RightsManagementInformation,
-    Templates,
     UserDetails,
     UserInformation,
     UserInformationAnswer,
 )
 from protocol.elements import Element
 from protocol.errors import MalformedRequest
+from protocol.items.rights import Templates
 from protocol.schema import dump, load
 from protocol.versions import SUPPORTED, V14_0, V14_1, V16_1, ProtocolVersion
 from protocol.wbxml import decode, encode

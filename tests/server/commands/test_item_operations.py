@@ -403,10 +403,10 @@ async def test_an_item_that_cannot_be_rendered(box: Mailbox, monkeypatch: pytest
     bad, good = [f"{INBOX}:{await box.deliver(message(subject))}" for subject in ("bad", "good")]
     real = items.email_of
 
-    async def failing(collection: CollectionId, item: Any, *rest: Any, **options: Any) -> Email:
+    async def failing(ctx: Any, collection: CollectionId, item: Any, *rest: Any, **options: Any) -> Email:
         if item.index.subject == "bad":
             raise ZeroDivisionError
-        return await real(collection, item, *rest, **options)
+        return await real(ctx, collection, item, *rest, **options)
 
     monkeypatch.setattr(item_operations, "email_of", failing)
     response = await run(box, Fetch(store="Mailbox", server_id=bad), Fetch(store="Mailbox", server_id=good))
