@@ -138,10 +138,23 @@ class MailStore(Protocol):
 
 
 class SearchesMail(Protocol):
-    """An extra ability of a mail store: server-side search, current at once."""
+    """An extra ability of a mail store: server-side search, current at once, and the items of a conversation."""
 
     async def search(self, user: UserId, query: SearchQuery) -> Sequence[SearchHit]:
         """The items that match, newest first, at most `query.limit`."""
+        ...
+
+    async def conversations(self, user: UserId, collection: CollectionId, *, since: int) -> Sequence[Entry]:
+        """What was received before `since` (seconds since 1970) and belongs to a conversation of which something in the
+        same collection was received at `since` or later; newest first. Raises NoSuchFolder.
+        """
+        ...
+
+    async def entries(self, user: UserId, collection: CollectionId, items: Collection[ItemId]) -> Sequence[Entry]:
+        """The lines of the listing of these items, in any order; those that are gone are left out.
+
+        Raises NoSuchFolder.
+        """
         ...
 
 

@@ -3,13 +3,14 @@
 from typing import Final
 
 from eas_server.commands.context import Command, Context
-from eas_server.commands.lookahead import look_ahead
+from eas_server.commands.lookahead import look_ahead, whole_conversations
 from eas_server.commands.reading import wbxml_reader
-from eas_server.commands.sync_options import choose, has_filter, limit_of
+from eas_server.commands.sync_options import choose, has_filter, scope_of
 from eas_server.errors import CommandError, NoSuchFolder, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.view import CollectionState
+from eas_server.sync.filters import Scope
 from eas_server.sync.hierarchy import is_recipient_cache
 from protocol.commands.get_item_estimate import (
     Collection,
@@ -58,7 +59,8 @@ async def _estimate(ctx: Context, asked: Collection, folders: dict[CollectionId,
     if options is None:
         return _answer(status, folder)
     try:
-        count = await _count(ctx, folder, state, options)
+        scope = scope_of(options, folder.item_class, ctx.now, conversations=bool(asked.conversation_mode))
+        count = await _count(ctx, folder, state, scope)
     except NoSuchFolder:
         return CollectionResponse(status=Status.INVALID_COLLECTION)
     except StaleToken:
@@ -92,17 +94,16 @@ def _options(asked: Collection, folder: Folder) -> tuple[Status, Options | None]
         return Status.INVALID_SYNC_KEY, None  # MS-ASCMD_R908: 4, whatever that value is called
 
 
-async def _count(ctx: Context, folder: Folder, state: CollectionState, options: Options) -> int:
+async def _count(ctx: Context, folder: Folder, state: CollectionState, scope: Scope) -> int:
     """What changed is counted exactly; the backlog as the store counts it.
 
     That is too much by what the client holds of it, which happens only after a filter was narrowed and widened again
     before all SoftDeletes went out: an estimate may be.
     """
     user, mail, view = ctx.account.user, ctx.ports.mail, state.view
-    limit = limit_of(options, folder.item_class, ctx.now)
-    plan = await look_ahead(mail, user, folder.id, view, cutoff=limit, wanted=0)
-    backlog = await mail.count(user, folder.id, below=view.low, not_before=limit)
-    return len(plan.steps) + backlog
+    plan = await look_ahead(ctx.ports, user, folder.id, view, scope=scope, wanted=0)
+    backlog = await mail.count(user, folder.id, below=view.low, not_before=scope.cutoff)
+    return len(plan.steps) + backlog + await whole_conversations(ctx.ports, user, folder.id, view, scope)
 
 
 def _refuse(error: MalformedRequest, version: ProtocolVersion) -> Response:

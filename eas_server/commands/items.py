@@ -29,6 +29,8 @@ class ItemOptions:
     mime_truncation: int | None = None
     multipart: bool = False
     """The answer goes as parts, which can hold octets that an inline string cannot."""
+    previews: bool = False
+    """No body, only the preview where that is wanted (MS-ASCMD_R2108); a BodyPart all the same (MS-ASCON_R242)."""
     rights_management: bool | None = None
     """RightsManagementSupport: the client takes what is inside protected messages, and keeps to their licenses."""
 
@@ -56,13 +58,14 @@ class ItemOptions:
 
 def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
     """Which body the item goes with."""
-    return choose_body(
+    plan = choose_body(
         item,
         preferences=options.preferences,
         mime_support=options.mime_support,
         mime_truncation=options.mime_truncation,
         multipart=options.multipart,
     )
+    return replace(plan, withheld=True, read=None) if options.previews else plan
 
 
 async def rendered(item: Item, plan: BodyPlan) -> RenderedBody:

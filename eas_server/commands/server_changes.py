@@ -134,6 +134,8 @@ async def _command(
     if news is Outcome.SILENT:
         return Outcome.SILENT
     budget.octets -= ITEM_OVERHEAD
+    if step.older:
+        options = replace(options, previews=True)
     if news is None:
         news = await rendered_item(ctx, folder, item, options, budget)
     if news is None:

@@ -12,11 +12,20 @@ from eas_server.commands.items import ItemOptions
 from eas_server.commands.kept_items import has_class
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.server_changes import Budget, Sent, render_steps
-from eas_server.commands.sync_options import choose, limit_of, pack, supported_by, supported_in
+from eas_server.commands.sync_options import (
+    choose,
+    conversations_of,
+    limit_of,
+    pack,
+    scope_of,
+    supported_by,
+    supported_in,
+)
 from eas_server.errors import CommandError, NoSuchFolder, StaleSyncKey, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.view import CollectionState, View
+from eas_server.sync.filters import Scope
 from eas_server.sync.window import is_current, start
 from protocol.commands.sync import (
     Collection,
@@ -27,6 +36,7 @@ from protocol.commands.sync import (
     Status,
 )
 from protocol.schema import EMPTY
+from protocol.versions import V14_0
 
 _Key = tuple[int, str, str, str]
 _locks: Final[weakref.WeakValueDictionary[_Key, asyncio.Lock]] = weakref.WeakValueDictionary()
@@ -80,7 +90,9 @@ async def _begin(ctx: Context, asked: Collection, folder: Folder) -> CollectionR
     state = CollectionState(
         key=INITIAL_KEY,
         view=start(tokens[folder.id], limit_of(options, folder.item_class, ctx.now)),
-        options=pack(options, supported_by(asked)) if asked.options or asked.supported is not None else b"",
+        options=pack(options, supported_by(asked), conversations=conversations_of(asked, b""))
+        if asked.options or asked.supported is not None or asked.conversation_mode
+        else b"",
     )
     key = await ctx.ports.state.advance(user, ctx.device.id, folder.id, None, state)
     return CollectionResponse(sync_key=key, collection_id=folder.id, status=Status.SUCCESS)
@@ -102,7 +114,9 @@ async def _go_on(
         raise StaleSyncKey(asked.sync_key)
     options = choose(asked.options, folder.item_class, state.options)
     supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
-    remembered = pack(options, supported) if asked.options or asked.supported is not None else state.options
+    conversations = ctx.version >= V14_0 and conversations_of(asked, state.options)
+    changed = asked.options or asked.supported is not None or asked.conversation_mode is not None
+    remembered = pack(options, supported, conversations=conversations) if changed else state.options
     terms = Terms(
         conflict=Conflict.SERVER_WINS if options.conflict is None else options.conflict,
         deletes_as_moves=asked.deletes_as_moves is not False,
@@ -112,8 +126,8 @@ async def _go_on(
     )
     commands = asked.commands.commands if asked.commands else ()
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
-    limit = limit_of(options, folder.item_class, ctx.now)
-    sent = await _window(ctx, asked, folder, carried.view, terms.options, limit, budget)
+    scope = scope_of(options, folder.item_class, ctx.now, conversations=conversations)
+    sent = await _window(ctx, asked, folder, carried.view, terms.options, scope, budget)
     if not commands and not sent.commands and not sent.more:
         amended = replace(state, view=sent.view, options=remembered)
         if amended != state:
@@ -139,7 +153,7 @@ async def _answer(
         status=Status.SUCCESS,
         more_available=EMPTY if sent.more else None,
         responses=Responses(responses=tuple(carried.responses)) if carried.responses else None,
-        commands=ServerCommands(commands=tuple(sent.commands)) if sent.commands else None,
+        commands=ServerCommands(commands=commands) if commands else None,
     )
 
 
@@ -149,7 +163,7 @@ async def _window(
     folder: Folder,
     view: View,
     options: ItemOptions,
-    limit: int,
+    scope: Scope,
     budget: Budget,
 ) -> Sent:
     """What the server has for the client, within the window and the budget.
@@ -165,9 +179,9 @@ async def _window(
     tokens = await ctx.ports.mail.tokens(user, [folder.id])
     if folder.id not in tokens:
         raise NoSuchFolder(folder.id)
-    if is_current(view, tokens[folder.id], limit):
+    if is_current(view, tokens[folder.id], scope.cutoff, conversations=scope.conversations):
         return Sent(view=view)
-    plan = await look_ahead(ctx.ports.mail, user, folder.id, view, cutoff=limit, wanted=max(size, 0) + 1)
+    plan = await look_ahead(ctx.ports, user, folder.id, view, scope=scope, wanted=max(size, 0) + 1)
     return await render_steps(ctx, folder, plan, size, options, budget)
 
 

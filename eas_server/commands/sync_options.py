@@ -8,7 +8,7 @@ from typing import Final
 from eas_server.errors import CommandError
 from eas_server.model.mail import ItemClass
 from eas_server.model.view import NO_LIMIT
-from eas_server.sync.filters import FilterType, cutoff
+from eas_server.sync.filters import FilterType, Scope, cutoff
 from protocol import wbxml
 from protocol.codepages import tag as find_tag
 from protocol.commands.sync import Collection, Options, Status
@@ -64,6 +64,21 @@ def limit_of(options: Options, item_class: ItemClass, now: datetime) -> int:
     return cutoff(FilterType(options.filter_type), now)
 
 
+def scope_of(options: Options, item_class: ItemClass, now: datetime, *, conversations: bool) -> Scope:
+    """Which items the client is to hold; without a filter whole conversations are there anyway (MS-ASCMD_R2113)."""
+    limit = limit_of(options, item_class, now)
+    return Scope(cutoff=limit, conversations=conversations and limit != NO_LIMIT)
+
+
+def conversations_of(asked: Collection, remembered: bytes) -> bool:
+    """Whether whole conversations are asked for. As the Options, with which it comes, it is remembered until Options
+    come anew.
+    """
+    if asked.conversation_mode is not None or asked.options:
+        return bool(asked.conversation_mode)
+    return conversations_in(remembered)
+
+
 def supported_by(asked: Collection) -> frozenset[Tag] | None:
     """The properties that a client names as its own; None where it names none, by an empty Supported too (LG sends
     such), so that all count as supported (MS-ASCMD_R5906).
@@ -73,8 +88,8 @@ def supported_by(asked: Collection) -> frozenset[Tag] | None:
     return frozenset(child.tag for child in asked.supported.children)
 
 
-def pack(options: Options, supported: frozenset[Tag] | None) -> bytes:
-    """Options and Supported as a StateStore keeps them: in a Collection."""
+def pack(options: Options, supported: frozenset[Tag] | None, *, conversations: bool = False) -> bytes:
+    """Options, ConversationMode and Supported as a StateStore keeps them: in a Collection."""
     named = sorted(supported or (), key=lambda tag: (tag.page, tag.token))
     kept = Collection(
         sync_key="",
@@ -98,3 +113,8 @@ def supported_in(packed: bytes) -> frozenset[Tag] | None:
 @lru_cache(maxsize=KEPT_UNPACKED)
 def _unpacked(packed: bytes) -> Collection:
     return load(Collection, wbxml.decode(packed))
+def conversations_in(packed: bytes) -> bool:
+    """The ConversationMode that `pack` was given."""
+    return bool(_unpacked(packed).conversation_mode) if packed else False
+
+

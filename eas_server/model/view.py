@@ -100,7 +100,12 @@ class View:
     low: Position = TOP
     """How far down the backlog was sent."""
     floor: int = NO_LIMIT
-    """Nothing that is held was received before this instant, in seconds since 1970."""
+    """Nothing that is held was received before this instant, in seconds since 1970, but for some of `older`."""
+    older: RangeSet = field(default_factory=RangeSet)
+    """Items held for the sake of their conversations, whatever their age."""
+    conversations: int | None = None
+    """Whole conversations were sent: of all that have an item received at or after this instant. None: the filter
+    alone decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """FilterType: how far back a collection is synced, [MS-ASCMD] 2.2.3.68.2."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
@@ -36,6 +37,16 @@ _STEP: Final = 3600
 
 INCOMPLETE: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """The instant of tasks that are not done, so that a filter may leave out the others by it; no real one comes near."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which items of a collection a client is to hold."""
+
+    cutoff: int
+    """The instant before which items are hidden, in seconds since 1970 …"""
+    conversations: bool = False
+    """… unless their conversation has one that is not hidden ([MS-ASCMD] 2.2.3.36)."""
 
 
 def cutoff(filter_type: FilterType, now: datetime) -> int:

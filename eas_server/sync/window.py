@@ -8,7 +8,7 @@ from typing import Final
 from eas_server.interfaces import Changes
 from eas_server.model.ids import ItemId, Revision, Token
 from eas_server.model.mail import Entry
-from eas_server.model.view import NO_LIMIT, Position, View
+from eas_server.model.view import NO_LIMIT, Position, RangeSet, View
 
 NEVER: Final = Revision(0)
 """Before all revisions."""
@@ -36,6 +36,8 @@ class Step:
     own: tuple[Revision, ...] = ()
     """… and what it wrote itself in these revisions."""
     backlog: bool = False
+    older: bool = False
+    """Brings an item that the filter hides, for the sake of its conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class Plan:
     """The backlog that was looked up reaches down to the filter's limit."""
     backlog_end: Position
     """How far down the backlog was looked up."""
+    conversations: bool = False
+    """Whole conversations are synced."""
+    staying: tuple[ItemId, ...] = ()
+    """Items that the client holds and that stay for the sake of their conversations."""
 
     def more_after(self, sent: int) -> bool:
         """Whether something remains once the first `sent` steps are sent (MoreAvailable)."""
@@ -62,9 +68,13 @@ class Plan:
         """
         past, rest = self.steps[:done], self.steps[done:]
         view = replace(self._absorb(past, left_out), low=self._low_after(past, rest))
-        if not any(step.kind is Kind.SOFT_DELETE for step in rest):
-            view = replace(view, floor=self.cutoff)
-        if all(step.backlog for step in rest):
+        aged = not any(step.kind is Kind.SOFT_DELETE for step in rest)
+        view = replace(view, floor=self.cutoff if aged else min(view.floor, self.cutoff))
+        if not self.conversations and aged:
+            view = replace(view, older=RangeSet(), conversations=None)
+        elif self.conversations and self.exhausted and not any(step.backlog or step.older for step in rest):
+            view = replace(view, conversations=self.cutoff)
+        if all(step.backlog or step.older for step in rest):
             view = _settle(view, self.token)
         return view
 
@@ -95,7 +105,14 @@ class Plan:
             held = held.plus(added)
         if gone:
             held = held.minus(gone)
-        return replace(view, held=held, revisions=revisions, own=own)
+        return replace(view, held=held, revisions=revisions, own=own, older=self._older_after(done, held))
+
+    def _older_after(self, done: Sequence[Step], held: RangeSet) -> RangeSet:
+        if not self.conversations and not self.view.older:
+            return self.view.older
+        told = {step.id: step.entry is not None and step.entry.received < self.cutoff for step in done}
+        older = self.view.older.minus(item for item, is_older in told.items() if not is_older)
+        return older.plus(item for item in (*self.staying, *(i for i, o in told.items() if o)) if item in held)
 
 
 def _position(step: Step) -> Position:
@@ -117,9 +134,34 @@ def is_complete(view: View, cutoff: int) -> bool:
     return view.low <= Position(cutoff, -1)
 
 
-def is_current(view: View, token: Token, cutoff: int) -> bool:
+def is_current(view: View, token: Token, cutoff: int, *, conversations: bool = False) -> bool:
     """Whether a look at the collection's Token tells that there is nothing to send."""
-    return view.token == token and not view.own and is_complete(view, cutoff) and cutoff <= view.floor
+    return (
+        view.token == token
+        and not view.own
+        and is_complete(view, cutoff)
+        and cutoff <= view.floor
+        and has_conversations(view, cutoff, wanted=conversations)
+    )
+
+
+def has_conversations(view: View, cutoff: int, *, wanted: bool) -> bool:
+    """Whether whole conversations were sent where they are wanted, and only there.
+
+    Those that reach over a later limit are among those that reached over an earlier one.
+    """
+    if not wanted:
+        return view.conversations is None and not view.older
+    return view.conversations is not None and view.conversations <= cutoff
+
+
+def is_aging(view: View, cutoff: int, *, conversations: bool = False) -> bool:
+    """Whether the client may hold what is to be soft-deleted because of its age, although nothing changed it.
+
+    That a conversation has lost the message that held it within the filter is no reason yet: the rest of it goes
+    when the limit moves (MS-ASCON_R223).
+    """
+    return cutoff > view.floor or not (conversations or has_conversations(view, cutoff, wanted=False))
 
 
 def plan(
@@ -130,48 +172,64 @@ def plan(
     backlog: Sequence[Entry],
     exhausted: bool,
     expired: Collection[Entry],
+    whole: Sequence[Entry] | None = None,
 ) -> Plan:
     """Compare what the client holds with what the store tells.
 
     `changes` since `view.token`; `backlog`: what lies below `view.low`, down to `cutoff` where `exhausted`; `expired`:
-    items received from `view.floor` on and before `cutoff`. Deletions come first, since they free memory on the
-    device, then changes, then new items, newest first.
+    items received from `view.floor` on and before `cutoff`, and those of `view.older`, where `is_aging`. `whole`: None:
+    the filter alone decides; else all that lies before `cutoff` of conversations that reach over it. Deletions come
+    first, since they free memory on the device, then changes, then new items, newest first, and at last, when the
+    others are complete down to the limit, what their conversations bring.
     """
     end = Position(backlog[-1].received, backlog[-1].id) if backlog else view.low
     if exhausted:
         end = Position(cutoff, -1)
-    fresh: dict[ItemId, Step] = {}
-    changed: list[Step] = []
-    deleted: list[Step] = []
-    for entry in changes.entries:
-        step = _judge(view, entry, cutoff)
-        if step is None:
-            continue
-        if step.kind is Kind.ADD:
-            fresh[entry.id] = step
-        else:
-            (changed if step.kind is Kind.CHANGE else deleted).append(step)
+    kept = {entry.id for entry in whole or ()}
+    deleted, changed, fresh = _judged(view, changes, cutoff, kept, conversations=whole is not None)
     deleted += _gone_unseen(view, changes)
-    leaving = {step.id for step in deleted}
+    staying = kept | {step.id for step in deleted}
     soft = [
         Step(kind=Kind.SOFT_DELETE, id=entry.id)
         for entry in expired
-        if entry.id in view.held and entry.received < cutoff and entry.id not in leaving
+        if entry.id in view.held and entry.received < cutoff and entry.id not in staying
     ]
+    new = {step.id for step in fresh}
     older = [
         Step(kind=Kind.ADD, id=entry.id, entry=entry, backlog=True)
         for entry in backlog
-        if entry.id not in view.held and entry.id not in fresh and entry.received >= cutoff
+        if entry.id not in view.held and entry.id not in new and entry.received >= cutoff
     ]
-    changed.sort(key=_newest_first)
+    beyond = [
+        Step(kind=Kind.ADD, id=entry.id, entry=entry, older=True)
+        for entry in (whole or () if exhausted else ())
+        if entry.id not in view.held and entry.id not in new and entry.received < cutoff
+    ]
     return Plan(
         view=view,
         token=changes.token,
         cutoff=cutoff,
-        steps=(*deleted, *soft, *changed, *sorted(fresh.values(), key=_newest_first), *older),
+        steps=(*deleted, *soft, *changed, *fresh, *older, *beyond),
         exhausted=exhausted,
         backlog_end=end,
+        conversations=whole is not None,
+        staying=tuple(item for item in kept if item in view.held),
     )
+
+
+def _judged(
+    view: View, changes: Changes, cutoff: int, kept: Collection[ItemId], *, conversations: bool
+) -> tuple[list[Step], list[Step], list[Step]]:
+    """What goes (for whatever reason), what changes and what is new, of all that changed in the store."""
+    unmoved = conversations and not is_aging(view, cutoff, conversations=True)
+    deleted: list[Step] = []
+    changed: list[Step] = []
+    fresh: list[Step] = []
+    for entry in changes.entries:
+        step = _judge(view, entry, cutoff, stays=entry.id in kept or (unmoved and entry.id in view.older))
+        if step is not None:
+            (fresh if step.kind is Kind.ADD else changed if step.kind is Kind.CHANGE else deleted).append(step)
+    return deleted, sorted(changed, key=_newest_first), sorted(fresh, key=_newest_first)
 
 
 def _newest_first(step: Step) -> tuple[int, int]:
@@ -188,12 +246,12 @@ def _gone_unseen(view: View, changes: Changes) -> list[Step]:
     return [Step(kind=Kind.DELETE, id=item) for item in sorted(recent)]
 
 
-def _judge(view: View, entry: Entry, cutoff: int) -> Step | None:
-    """What a change in the store means for this client."""
+def _judge(view: View, entry: Entry, cutoff: int, *, stays: bool) -> Step | None:
+    """What a change in the store means for this client. `stays`: its conversation holds it, whatever its age."""
     held = entry.id in view.held
     if not entry.present:
         return Step(kind=Kind.DELETE, id=entry.id) if held else None
-    if entry.received < cutoff:
+    if entry.received < cutoff and not (stays and held):
         # the filter hides it: it has aged, or was moved back in time
         return Step(kind=Kind.SOFT_DELETE, id=entry.id) if held else None
     if not held:
@@ -254,7 +312,7 @@ def absorb_delete(view: View, items: Collection[ItemId]) -> View:
     """The client deleted items, or was told that they are gone."""
     revisions: Mapping[ItemId, Revision] = {i: r for i, r in view.revisions.items() if i not in items}
     own = {i: r for i, r in view.own.items() if i not in items}
-    return replace(view, held=view.held.minus(items), revisions=revisions, own=own)
+    return replace(view, held=view.held.minus(items), revisions=revisions, own=own, older=view.older.minus(items))
 
 
 def start(token: Token, cutoff: int = NO_LIMIT) -> View:

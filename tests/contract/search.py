@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from eas_server.errors import NoSuchFolder
 from eas_server.model.ids import ROOT, CollectionId, UserId
 from eas_server.model.mail import FolderType, SearchHit, SearchQuery
 from tests.contract.samples import ALICE, BOB, NOW, AnyStore, message
@@ -70,6 +71,21 @@ class SearchContract:
             await store.mail.add(ALICE, INBOX, message("word", at=second))
         hits = await store.mail.search(ALICE, SearchQuery(words="word", limit=3))
         assert [hit.id for hit in hits] == [2, 4, 1]
+
+    async def test_what_belongs_to_conversations_that_go_on(self, store: AnyStore) -> None:
+        for second, name in ((0, b"a"), (5, b"b"), (6, b""), (10, b"a"), (20, b"a"), (21, b"")):
+            await store.mail.add(ALICE, INBOX, message("word", at=second, conversation=name * 16))
+        await store.mail.add(ALICE, DRAFTS, message("word", at=30, conversation=b"b" * 16))
+        since = int(NOW.timestamp()) + 20
+        older = await store.mail.conversations(ALICE, INBOX, since=since)
+        assert [(entry.id, entry.received - since) for entry in older] == [(4, -10), (1, -20)]
+        assert list(await store.mail.entries(ALICE, INBOX, [entry.id for entry in older])) == list(older)
+        assert list(await store.mail.conversations(ALICE, INBOX, since=since + 10)) == []
+        assert list(await store.mail.entries(ALICE, INBOX, [99])) == []
+        with pytest.raises(NoSuchFolder):
+            await store.mail.conversations(ALICE, CollectionId("none"), since=since)
+        with pytest.raises(NoSuchFolder):
+            await store.mail.entries(ALICE, CollectionId("none"), [1])
 
     async def test_conditions_hold_together(self, store: AnyStore) -> None:
         for second, conversation in ((0, b"a" * 16), (10, b"b" * 16), (20, b"a" * 16)):

@@ -25,6 +25,8 @@ views = st.builds(
     own=histories,
     low=st.one_of(st.just(TOP), st.builds(Position, signed, signed)),
     floor=st.one_of(st.just(NO_LIMIT), signed),
+    older=ranges.map(RangeSet),
+    conversations=st.one_of(st.none(), st.just(NO_LIMIT), signed),
 )
 states = st.builds(
     CollectionState,

@@ -17,6 +17,7 @@ from eas_server.model.mail import Entry
 from eas_server.model.view import BOTTOM, NO_LIMIT, CollectionState, View
 from eas_server.sync import window
 from eas_server.sync.conflict import clashes
+from eas_server.sync.filters import Scope
 from eas_server.sync.window import Kind, Plan, Step
 from protocol.commands.sync import Delete
 from tests.properties.sync_scripts import SCRIPTS, play
@@ -98,8 +99,8 @@ def what_comes_and_goes_is_not_looked_for(patch: Patch) -> None:
 def changes_are_missed(patch: Patch) -> None:
     judge = window._judge
 
-    def wrong(view: View, entry: Entry, cutoff: int) -> Step | None:
-        step = judge(view, entry, cutoff)
+    def wrong(view: View, entry: Entry, cutoff: int, *, stays: bool) -> Step | None:
+        step = judge(view, entry, cutoff, stays=stays)
         return None if step is not None and step.kind is Kind.CHANGE else step
 
     patch.setattr(window, "_judge", wrong)
@@ -405,15 +406,18 @@ def ping_looks_at_the_token_alone(patch: Patch) -> None:
 @bug
 def ping_forgets_the_backlog(patch: Patch) -> None:
 
-    async def wrong(mail: Any, user: Any, folder: Any, view: View, *, cutoff: int, wanted: int) -> Plan:
-        return await lookahead.look_ahead(mail, user, folder, replace(view, low=BOTTOM), cutoff=NO_LIMIT, wanted=wanted)
+    async def wrong(ports: Any, user: Any, folder: Any, view: View, *, scope: Scope, wanted: int) -> Plan:
+        everything = Scope(cutoff=NO_LIMIT)
+        return await lookahead.look_ahead(
+            ports, user, folder, replace(view, low=BOTTOM), scope=everything, wanted=wanted
+        )
 
     patch.setattr(ping, "look_ahead", wrong)
 
 
 @bug
 def an_unchanged_folder_is_listed(patch: Patch) -> None:
-    patch.setattr(sync_collection, "is_current", lambda *_: False)
+    patch.setattr(sync_collection, "is_current", lambda *_, **__: False)
 
 
 def noticed_by_the_machine() -> bool:

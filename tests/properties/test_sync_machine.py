@@ -1,4 +1,7 @@
-"""The sync engine against a store, several writers, and a client that loses replies: the invariants of `sync`."""
+"""The sync engine against a store, several writers, and a client that loses replies: the invariants of `sync`.
+
+Whole conversations ([MS-ASCON] 3.2.5.6) come in as a switch: item n belongs to conversation n mod CONVERSATIONS.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,11 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from eas_server.interfaces import Changes
 from eas_server.model.ids import ItemId, Revision, Token
 from eas_server.model.mail import Entry
-from eas_server.model.view import NO_LIMIT, Position, View
+from eas_server.model.view import NO_LIMIT, TOP, Position, View
 from eas_server.sync import window
 from eas_server.sync.window import Kind
 
 HOUR = 3600
+CONVERSATIONS = 4
 
 
 @dataclass
@@ -52,8 +56,13 @@ class Store:
         found = [e for e in self.items.values() if (e.received, e.id) < below and e.received >= not_before]
         return sorted(found, key=lambda e: (e.received, e.id), reverse=True)[:limit]
 
+    def beyond(self, since: int) -> list[Entry]:
+        """What the filter hides of conversations that reach over it."""
+        alive = {e.id % CONVERSATIONS for e in self.items.values() if e.received >= since}
+        return [e for e in self.items.values() if e.received < since and e.id % CONVERSATIONS in alive]
 
-def make_plan(store: Store, view: View, cutoff: int, limit: int) -> window.Plan:
+
+def make_plan(store: Store, view: View, cutoff: int, limit: int, *, whole: bool = False) -> window.Plan:
     """What the Sync handler gathers, over the model store."""
     changes = store.changes(view.token)
     backlog: list[Entry] = []
@@ -64,8 +73,18 @@ def make_plan(store: Store, view: View, cutoff: int, limit: int) -> window.Plan:
         backlog += page
         if page:
             below = Position(page[-1].received, page[-1].id)
-    expired = [e for e in store.items.values() if view.floor <= e.received < cutoff]
-    return window.plan(view, changes, cutoff=cutoff, backlog=backlog, exhausted=exhausted, expired=expired)
+    expired = []
+    if window.is_aging(view, cutoff, conversations=whole):
+        expired = [e for e in store.items.values() if e.id in view.older or view.floor <= e.received < cutoff]
+    return window.plan(
+        view,
+        changes,
+        cutoff=cutoff,
+        backlog=backlog,
+        exhausted=exhausted,
+        expired=expired,
+        whole=store.beyond(cutoff) if whole else None,
+    )
 
 
 @dataclass
@@ -86,6 +105,7 @@ class SyncMachine(RuleBasedStateMachine):
         for n in range(count):
             self.store.add(hours[n] * HOUR)
         self.cutoff = NO_LIMIT
+        self.whole = False
         self.client = Client(window.start(Token(self.store.token)), {})
 
     @rule(hour=st.integers(0, 20))
@@ -111,6 +131,10 @@ class SyncMachine(RuleBasedStateMachine):
     @rule(hour=st.one_of(st.just(NO_LIMIT // HOUR), st.integers(0, 20)))
     def filter_moves(self, hour: int) -> None:
         self.cutoff = hour * HOUR
+
+    @rule()
+    def whole_conversations(self) -> None:
+        self.whole = not self.whole
 
     @rule(size=st.integers(1, 5), lost=st.booleans())
     def sync(self, size: int, lost: bool) -> None:
@@ -146,10 +170,13 @@ class SyncMachine(RuleBasedStateMachine):
         self.client.items[entry.id] = entry.revision
         self.client.view = window.absorb_add(self.client.view, entry)
 
+    def plan(self, view: View, limit: int) -> window.Plan:
+        return make_plan(self.store, view, self.cutoff, limit, whole=self.whole and self.cutoff != NO_LIMIT)
+
     def ask(self, size: int, view: View | None = None, wrote: tuple[ItemId, int, int] | None = None) -> Client:
         view = view or self.client.view
         items = dict(self.client.items)
-        plan = make_plan(self.store, view, self.cutoff, size + 1)
+        plan = self.plan(view, size + 1)
         for step in plan.steps[:size]:
             if step.kind is Kind.ADD:
                 assert step.id not in items
@@ -174,7 +201,7 @@ class SyncMachine(RuleBasedStateMachine):
         ):
             items[wrote[0]] = wrote[2]
         after = plan.after(min(size, len(plan.steps)))
-        rest = make_plan(self.store, after, self.cutoff, 1000)
+        rest = self.plan(after, 1000)
         assert plan.more_after(min(size, len(plan.steps))) == bool(rest.steps)
         return Client(after, items)
 
@@ -187,19 +214,30 @@ class SyncMachine(RuleBasedStateMachine):
     def asking_on_converges(self) -> None:
         if not hasattr(self, "client"):
             return
-        client = self.client
-        saved = self.client
+        client, cutoff = self.client, self.cutoff
+        self.settle()
+        whole = self.whole and self.cutoff != NO_LIMIT
+        listed = [*self.store.page(TOP, self.cutoff, 1000), *(self.store.beyond(self.cutoff) if whole else ())]
+        expected = {e.id: e.revision for e in listed}
+        # what a conversation has lost its hold of stays until the limit moves, MS-ASCON_R223
+        late = {i: r for i, r in self.client.items.items() if i not in expected}
+        assert self.client.items == expected | late
+        assert not late or whole
+        assert all(i in self.client.view.older and self.store.items[i].revision == r for i, r in late.items())
+        settled = self.plan(self.client.view, 4).after(0)
+        assert window.is_current(settled, Token(self.store.token), self.cutoff, conversations=whole)
+        if whole:
+            self.cutoff += 1
+            self.settle()
+            listed = [*self.store.page(TOP, self.cutoff, 1000), *self.store.beyond(self.cutoff)]
+            assert self.client.items == {e.id: e.revision for e in listed}
+        self.client, self.cutoff = client, cutoff
+
+    def settle(self) -> None:
         for _ in range(200):
-            plan = make_plan(self.store, self.client.view, self.cutoff, 4)
-            if not plan.steps:
+            if not self.plan(self.client.view, 4).steps:
                 break
             self.client = self.ask(3)
-        final, self.client = self.client, saved
-        expected = {e.id: e.revision for e in self.store.items.values() if e.received >= self.cutoff}
-        assert final.items == expected
-        assert client is saved
-        settled = make_plan(self.store, final.view, self.cutoff, 4).after(0)
-        assert window.is_current(settled, Token(self.store.token), self.cutoff)
 
 
 TestSync = pytest.mark.requirement("MS-ASCMD_R3967")(SyncMachine.TestCase)

@@ -261,6 +261,19 @@ class MemoryMail:
         hits.sort(reverse=True)
         return [SearchHit(collection=collection, id=item) for _, _, item, collection in hits[: query.limit]]
 
+    async def conversations(self, user: UserId, collection: CollectionId, *, since: int) -> Sequence[Entry]:
+        """See the port."""
+        items = self._box(user, collection).items.values()
+        recent = {item.index.conversation_id for item in items if _entry(item).received >= since} - {b""}
+        found = [_entry(item) for item in items if item.index.conversation_id in recent]
+        older = [entry for entry in found if entry.received < since]
+        return sorted(older, key=lambda entry: (entry.received, entry.id), reverse=True)
+
+    async def entries(self, user: UserId, collection: CollectionId, items: Collection[ItemId]) -> Sequence[Entry]:
+        """See the port."""
+        box = self._box(user, collection)
+        return [_entry(box.items[item]) for item in items if item in box.items]
+
     def _box(self, user: UserId, collection: CollectionId) -> Box:
         return self._world.mailbox(user).box(collection)
 

@@ -16,6 +16,8 @@ _WORTH_COMPRESSING = 512
 
 _HAS_LOW = 1
 _HAS_FLOOR = 2
+_HAS_OLDER = 4
+_HAS_CONVERSATIONS = 8
 _SEVEN_BITS = 0x7F
 _MORE = 0x80
 
@@ -39,6 +41,15 @@ class _Output:
         """Octets with their length."""
         self.natural(len(value))
         self.octets += value
+
+    def ranges(self, items: RangeSet) -> None:
+        """A set of items."""
+        self.natural(len(items.ranges))
+        at = 0
+        for first, last in items.ranges:
+            self.natural(first - at)
+            self.natural(last - first)
+            at = last
 
     def histories(self, values: Mapping[ItemId, tuple[Revision, ...]], base: int) -> None:
         """Some revisions of each item."""
@@ -85,6 +96,15 @@ class _Input:
         value = self._octets[self._at : end]
         self._at = end
         return value
+
+    def ranges(self) -> RangeSet:
+        found: list[tuple[int, int]] = []
+        at = 0
+        for _ in range(self.natural()):
+            first = at + self.natural()
+            at = first + self.natural()
+            found.append((first, at))
+        return RangeSet(found)
 
     def histories(self, base: int) -> dict[ItemId, tuple[Revision, ...]]:
         values: dict[ItemId, tuple[Revision, ...]] = {}
@@ -139,19 +159,22 @@ def unpack(octets: bytes, key: SyncKey) -> CollectionState:
 
 def _pack_view(output: _Output, view: View) -> None:
     output.natural(view.token)
-    output.natural((_HAS_LOW if view.low != TOP else 0) | (_HAS_FLOOR if view.floor != NO_LIMIT else 0))
+    output.natural(
+        (_HAS_LOW if view.low != TOP else 0)
+        | (_HAS_FLOOR if view.floor != NO_LIMIT else 0)
+        | (_HAS_OLDER if view.older.ranges else 0)
+        | (_HAS_CONVERSATIONS if view.conversations is not None else 0)
+    )
     if view.low != TOP:
         output.integer(view.low.received)
         output.integer(view.low.id)
     if view.floor != NO_LIMIT:
         output.integer(view.floor)
-    ranges = view.held.ranges
-    output.natural(len(ranges))
-    at = 0
-    for first, last in ranges:
-        output.natural(first - at)
-        output.natural(last - first)
-        at = last
+    if view.older.ranges:
+        output.ranges(view.older)
+    if view.conversations is not None:
+        output.integer(view.conversations)
+    output.ranges(view.held)
     output.revisions(view.revisions, view.token)
     output.histories(view.own, view.token)
 
@@ -161,18 +184,17 @@ def _unpack_view(source: _Input) -> View:
     flags = source.natural()
     low = Position(source.integer(), source.integer()) if flags & _HAS_LOW else TOP
     floor = source.integer() if flags & _HAS_FLOOR else NO_LIMIT
-    ranges: list[tuple[int, int]] = []
-    at = 0
-    for _ in range(source.natural()):
-        first = at + source.natural()
-        at = first + source.natural()
-        ranges.append((first, at))
+    older = source.ranges() if flags & _HAS_OLDER else RangeSet()
+    conversations = source.integer() if flags & _HAS_CONVERSATIONS else None
+    held = source.ranges()
     revisions = source.revisions(token)
     return View(
         token=Token(token),
-        held=RangeSet(ranges),
+        held=held,
         revisions=revisions,
         own=source.histories(token),
         low=low,
         floor=floor,
+        older=older,
+        conversations=conversations,
     )

@@ -9,7 +9,7 @@ Until then a search reads them where they stand: it is current at once.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache, partial
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -17,13 +17,13 @@ from sqlalchemy import bindparam, delete, insert, select
 from eas_server import interfaces
 from eas_server.backends.sqlite import codec
 from eas_server.backends.sqlite.mailboxes import Mailbox, Mailboxes
-from eas_server.backends.sqlite.query import Sql
+from eas_server.backends.sqlite.query import Row, Sql
 from eas_server.backends.sqlite.readers import Readers
-from eas_server.backends.sqlite.schema import item_words, unindexed
+from eas_server.backends.sqlite.schema import item_words, items, unindexed
 from eas_server.backends.sqlite.writer import Unit
 from eas_server.backends.words import words
-from eas_server.model.ids import CollectionId, ItemId, UserId
-from eas_server.model.mail import ItemClass, SearchHit, SearchQuery
+from eas_server.model.ids import CollectionId, ItemId, Revision, UserId
+from eas_server.model.mail import Entry, ItemClass, SearchHit, SearchQuery
 
 INDEXED_AT_ONCE = 32
 """How many messages one transaction takes into the index: some 10 ms for long ones."""
@@ -40,6 +40,27 @@ _UNINDEX = "DELETE FROM message_words WHERE rowid = ?"
 _INDEXED = "items.key IN (SELECT rowid FROM message_words WHERE message_words MATCH :match)"
 _UNINDEXED = "items.key IN (SELECT unindexed.item FROM unindexed JOIN item_words USING (item) WHERE {})"
 _CONTAINS = "instr(' ' || item_words.words, :word_{}) > 0"
+_recent = items.alias("recent")
+_CONVERSATIONS = Sql(
+    select(items.c.id, items.c.revision, items.c.received)
+    .where(
+        items.c.folder == bindparam("place"),
+        items.c.received < bindparam("since"),
+        items.c.conversation.in_(
+            select(_recent.c.conversation).where(
+                _recent.c.folder == bindparam("place"),
+                _recent.c.received >= bindparam("since"),
+                _recent.c.conversation != bindparam("none"),
+            )
+        ),
+    )
+    .order_by(items.c.received.desc(), items.c.id.desc())
+)
+_ENTRY = Sql(
+    select(items.c.id, items.c.revision, items.c.received).where(
+        items.c.folder == bindparam("place"), items.c.id == bindparam("item")
+    )
+)
 _FIND = """
 SELECT folders.id, items.id FROM items JOIN folders ON folders.key = items.folder
 WHERE folders.account = :account AND {}
@@ -102,6 +123,29 @@ class SqliteSearch:
                 limit=query.limit,
             )
         )
+
+    async def conversations(self, user: UserId, collection: CollectionId, *, since: int) -> Sequence[Entry]:
+        """See the port."""
+        row = (await self._mailboxes.get(user)).row(collection)
+        found = await self._readers.run(
+            lambda connection: _CONVERSATIONS.all(connection, place=row, since=since, none=b"")
+        )
+        return [_entry(each) for each in found]
+
+    async def entries(self, user: UserId, collection: CollectionId, items: Collection[ItemId]) -> Sequence[Entry]:
+        """See the port."""
+        row = (await self._mailboxes.get(user)).row(collection)
+
+        def read(connection: sqlite3.Connection) -> list[Row]:
+            found = (_ENTRY.one(connection, place=row, item=item) for item in items)
+            return [columns for columns in found if columns is not None]
+
+        return [_entry(each) for each in await self._readers.run(read)]
+
+
+def _entry(row: Row) -> Entry:
+    id_, revision, received = row
+    return Entry(id=ItemId(id_), revision=Revision(revision), received=received)
 
 
 def _conditions(account: int, query: SearchQuery) -> tuple[list[str], dict[str, object]]:
