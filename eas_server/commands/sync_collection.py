@@ -153,7 +153,7 @@ async def _answer(
         status=Status.SUCCESS,
         more_available=EMPTY if sent.more else None,
         responses=Responses(responses=tuple(carried.responses)) if carried.responses else None,
-        commands=ServerCommands(commands=commands) if commands else None,
+        commands=ServerCommands(commands=tuple(sent.commands)) if sent.commands else None,
     )
 
 
