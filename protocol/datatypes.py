@@ -51,6 +51,11 @@ def parse_datetime(text: str) -> datetime:
         raise ValueError(f"{quote(text)} is no date") from None
 
 
+def is_dashed(text: str) -> bool:
+    """Whether a date is in the dashed form and not in the compact one."""
+    return text[4:5] == "-"
+
+
 def _offset(zone: str | None) -> timedelta:
     if zone is None or zone in "Zz":
         return timedelta()

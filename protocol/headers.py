@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from protocol import quirks
 from protocol.errors import MalformedRequest, quote
 from protocol.versions import ProtocolVersion
 
@@ -202,11 +203,13 @@ def parse_basic(header: str | bytes) -> list[Credentials]:
     except ValueError:
         raise _bad_credentials() from None
     readings = []
-    for encoding in ("utf-8", "latin-1"):
+    for encoding in ("utf-8", "latin-1") if quirks.tolerates(quirks.LATIN1_CREDENTIALS) else ("utf-8",):
         try:
             readings.append(octets.decode(encoding))
         except UnicodeDecodeError:
             continue
+    if not readings:
+        raise _bad_credentials()
     return [_credentials(reading) for reading in dict.fromkeys(readings)]
 
 

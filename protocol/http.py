@@ -13,6 +13,7 @@ from enum import IntFlag, StrEnum
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote_to_bytes
 
+from protocol import quirks
 from protocol.errors import MalformedRequest, quote
 from protocol.headers import (
     ACCEPT_MULTIPART,
@@ -190,7 +191,9 @@ def is_device_id(text: str) -> bool:
 
     Dot, hyphen and underscore are let through beside letters and digits: quirk DEVICE_ID_PUNCTUATION.
     """
-    return len(text) <= DEVICE_ID_LIMIT and _PLAIN_DEVICE_ID.fullmatch(text) is not None
+    if len(text) > DEVICE_ID_LIMIT or _PLAIN_DEVICE_ID.fullmatch(text) is None:
+        return False
+    return text.isalnum() or quirks.tolerates(quirks.DEVICE_ID_PUNCTUATION)
 
 
 _TEXT_PARAMETERS: Mapping[int, str] = {
@@ -253,6 +256,8 @@ def _parse_plain(octets: bytes) -> CommandLine:
     command = found.get("command")
     if not command:
         raise _malformed("no Cmd")
+    if not found.get("user") and not quirks.tolerates(quirks.QUERY_WITHOUT_USER):
+        raise _malformed("no User")
     saves = found.get("save_in_sent", "F").upper() == "T"  # MS-ASHTTP_R121, R122
     return _assemble(found, command=command, options=Options.SAVE_IN_SENT if saves else Options(0))
 
@@ -351,6 +356,8 @@ def _malformed(reason: str) -> MalformedRequest:
 def _unbase64(octets: bytes) -> bytes:
     # a raw "+" reaches us as a space through some proxies, and some writers use the URL-safe alphabet or no padding
     plain = octets.translate(_STANDARD_ALPHABET).rstrip(b"=")
+    if not quirks.tolerates(quirks.BASE64_QUERY_ALPHABET) and plain + b"=" * (-len(plain) % 4) != octets:
+        raise _malformed("not the base64 of the standard alphabet, with its padding")
     try:
         return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
     except binascii.Error:
@@ -366,7 +373,8 @@ def _version(code: int) -> ProtocolVersion:
 
 def _device_id(octets: bytes) -> str:
     """A string stays as it is, so that both forms name one device alike (MS-ASHTTP_R16); a GUID becomes hex (R34)."""
-    if octets and _PRINTABLE.fullmatch(octets) is None:
+    ascii_only = quirks.tolerates(quirks.BASE64_QUERY_DEVICE_ID_ASCII) and _PRINTABLE.fullmatch(octets) is not None
+    if octets and not ascii_only:
         return octets.hex().upper()
     return octets.decode("ascii")
 

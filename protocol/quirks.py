@@ -1,11 +1,15 @@
 """What clients do beside the protocol documents, and this implementation lets pass: one named entry each.
 
-Code that tolerates an oddity names its entry; the entry names a fixture (a path under `fixtures/`) or None where a
-test says it in a few octets of its own.
+Code that tolerates an oddity asks `tolerates` with its entry; the entry names a fixture (a path under `fixtures/`) or
+None where a test says it in a few octets of its own. Each can be switched off, for some clients or all: a build of a
+client that breaks may need it before the server has a new release.
 """
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
 
 FORESEEN = "none on record"
 """The client of a tolerance that nobody was seen to need yet."""
@@ -19,6 +23,54 @@ class Quirk:
     client: str
     note: str
     fixture: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """For whom a quirk is let pass. Patterns are those of a shell, in any case, for DeviceType or User-Agent."""
+
+    on: bool = True
+    clients: tuple[str, ...] = ()
+    """These clients alone; none: all."""
+    except_clients: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    """At these protocol versions alone (`16.1`); none: all."""
+
+    def holds_for(self, names: tuple[str, ...], version: str) -> bool:
+        """Whether it is let pass of a client with these names; a version that is not known yet ("") fits all."""
+        if not self.on or (version and self.versions and version not in self.versions):
+            return False
+        if self.clients and not _any_fits(self.clients, names):
+            return False
+        return not _any_fits(self.except_clients, names)
+
+
+def _any_fits(patterns: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns for name in names if name)
+
+
+NONE_REFUSED: Final[frozenset[str]] = frozenset()
+_refused: ContextVar[frozenset[str]] = ContextVar("refused quirks", default=NONE_REFUSED)
+"""Names of the quirks that the request at hand does not get. The code that reads a document is far from who knows the
+client, and asks too seldom for a parameter through all of it."""
+
+
+def tolerates(quirk: Quirk) -> bool:
+    """Whether an oddity is let pass in the request at hand; outside of one it is."""
+    return quirk.name not in _refused.get()
+
+
+def refuse(names: frozenset[str]) -> None:
+    """Tolerate these no more, in the present task alone."""
+    _refused.set(names)
+
+
+def refused_to(
+    switches: Mapping[str, Switch], *, device_type: str = "", user_agent: str = "", version: str = ""
+) -> frozenset[str]:
+    """The names of the quirks that a client does not get. Before its request line is read the User-Agent decides."""
+    names = (device_type, user_agent)
+    return frozenset(name for name, switch in switches.items() if not switch.holds_for(names, version))
 
 
 EMPTY_SUPPORTED = Quirk(

@@ -37,8 +37,9 @@ from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any, Final, TypeVar, Union, dataclass_transform
 
+from protocol import quirks
 from protocol.codepages import tag as find_tag
-from protocol.datatypes import format_compact, format_dashed, parse_datetime
+from protocol.datatypes import format_compact, format_dashed, is_dashed, parse_datetime
 from protocol.elements import Content, Element, Inline, Opaque, Tag
 from protocol.errors import MalformedXml, quote
 from protocol.versions import V16_1, ProtocolVersion
@@ -369,7 +370,7 @@ def _codec_of(kind: Any, declared: _Declared) -> tuple[Load, Dump]:
         return _load_bool, lambda value, _: "1" if value else "0"
     if kind is datetime:
         write_instant = format_compact if declared.form is COMPACT else format_dashed
-        return _load_datetime, lambda value, _: write_instant(value)
+        return _datetime_load(declared.form), lambda value, _: write_instant(value)
     if kind is bytes:
         return _octets_codec(declared)
     if isinstance(kind, type) and issubclass(kind, IntEnum):
@@ -462,11 +463,18 @@ def _text_load(declared: _Declared) -> Load:
     return read
 
 
-def _load_datetime(e: Element) -> datetime:
-    try:
-        return parse_datetime(_text(e).strip())
-    except ValueError:
-        raise _Bad(f"{quote(e.text)} is not a date and time") from None
+def _datetime_load(form: Form) -> Load:
+    def read(e: Element) -> datetime:
+        text = _text(e).strip()
+        mixed = is_dashed(text) is (form is COMPACT)
+        if mixed and not quirks.tolerates(quirks.MIXED_DATE_FORMS):
+            raise _Bad(f"{quote(text)} is a date and time in the other form")
+        try:
+            return parse_datetime(text)
+        except ValueError:
+            raise _Bad(f"{quote(e.text)} is not a date and time") from None
+
+    return read
 
 
 def _octets_codec(declared: _Declared) -> tuple[Load, Dump]:

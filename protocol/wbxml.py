@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from protocol import quirks
 from protocol.codepages import CONTENT, FIRST_TOKEN, TAG_OF_BYTE
 from protocol.elements import Buffer, Content, Element, Inline, Octets, Opaque, Tag, size_of
 from protocol.errors import LimitExceeded, MalformedWbxml, MalformedXml
@@ -187,6 +188,8 @@ class _Reader:
             pieces.append(piece)
             return position, tags, 1
         self._expect_tag(byte, position)
+        if not any(tags) and not quirks.tolerates(quirks.UNKNOWN_PAGE_SKIPPED):
+            raise MalformedWbxml("", f"tag 0x{byte:02X} at offset {position - 1} is of an unknown page")
         return self._skip(position, tags) if byte >= CONTENT else (position, tags, 1)
 
     def _skip(self, position: int, tags: _Tags) -> tuple[int, _Tags, int]:

@@ -1,4 +1,7 @@
-"""What names, addresses, texts, sizes and passwords of the administrator may be. Each raises ValueError, which says why."""
+"""What names, addresses, texts, sizes and passwords of the administrator may be.
+
+Each function raises ValueError, which says why, for what it cannot take.
+"""
 
 import re
 import unicodedata

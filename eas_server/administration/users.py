@@ -138,12 +138,15 @@ async def set_calendar_rights(
     Raises AdministrationError.
     """
     owner = await user_id(world.people, user)
-    named = {await user_id(world.people, other): right for other, right in others.items()}
+    named: dict[str, CalendarRight | None] = {}
+    for other, right in others.items():
+        named[await user_id(world.people, other)] = right
     if owner in named:
         raise Unfit("", f"{user} sees all of the own calendar: name others")
 
     def changed(stored: CalendarRights) -> CalendarRights:
-        rights = {**stored.others, **named}
+        rights: dict[str, CalendarRight | None] = dict(stored.others)
+        rights.update(named)
         kept = {who: right for who, right in rights.items() if right is not None}
         return CalendarRights(default=default or stored.default, others=kept)
 

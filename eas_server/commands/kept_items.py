@@ -80,7 +80,8 @@ def _write_contact(stored: bytes | None, change: Contact, how: Writing) -> bytes
         now=how.now,
         uid=how.uid,
         supported=how.supported,
-        empty_picture_keeps=how.device_type in quirks.EMPTY_PICTURE_DEVICES,
+        empty_picture_keeps=how.device_type in quirks.EMPTY_PICTURE_DEVICES
+        and quirks.tolerates(quirks.EMPTY_PICTURE),
     )
 
 

@@ -15,6 +15,7 @@ from eas_server.model.device import Device
 from eas_server.model.ids import ROOT, CollectionId
 from eas_server.model.mail import Folder
 from eas_server.sync.window import Kind, is_current
+from protocol import quirks
 from protocol.commands.ping import Request, Response, Status
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
@@ -81,7 +82,7 @@ async def has_news(ctx: Context, folder: Folder) -> bool:
     user, mail = ctx.account.user, ctx.ports.mail
     state = await ctx.ports.state.collection(user, ctx.device.id, folder.id, None)
     if state is None:
-        return False
+        return not quirks.tolerates(quirks.PING_BEFORE_SYNC)
     options, whole = choose((), folder.item_class, state.options), conversations_in(state.options)
     scope = scope_of(options, folder.item_class, ctx.now, conversations=whole)
     tokens = await mail.tokens(user, [folder.id])

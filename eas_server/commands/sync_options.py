@@ -9,7 +9,7 @@ from eas_server.errors import CommandError
 from eas_server.model.mail import ItemClass
 from eas_server.model.view import NO_LIMIT
 from eas_server.sync.filters import FilterType, Scope, cutoff
-from protocol import wbxml
+from protocol import quirks, wbxml
 from protocol.codepages import tag as find_tag
 from protocol.commands.sync import Collection, Options, Status
 from protocol.elements import Element, Tag
@@ -83,7 +83,9 @@ def supported_by(asked: Collection) -> frozenset[Tag] | None:
     """The properties that a client names as its own; None where it names none, by an empty Supported too (LG sends
     such), so that all count as supported (MS-ASCMD_R5906).
     """
-    if asked.supported is None or not asked.supported.children:
+    if asked.supported is None:
+        return None
+    if not asked.supported.children and quirks.tolerates(quirks.EMPTY_SUPPORTED):
         return None
     return frozenset(child.tag for child in asked.supported.children)
 
@@ -94,7 +96,8 @@ def pack(options: Options, supported: frozenset[Tag] | None, *, conversations: b
     kept = Collection(
         sync_key="",
         collection_id="",
-        supported=Element(_SUPPORTED, [Element(tag) for tag in named]) if named else None,
+        supported=Element(_SUPPORTED, [Element(tag) for tag in named]) if supported is not None else None,
+        conversation_mode=True if conversations else None,
         options=(options,),
     )
     return wbxml.encode(dump(kept)).join()

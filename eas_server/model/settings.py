@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eas_server.model.rights import RightsSettings
+from protocol.quirks import Switch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,7 @@ class Settings:
     policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})
     default_policy: str = "default"
     policy_of_user: Mapping[str, str] = field(default_factory=dict)
+    policy_of_group: Mapping[str, str] = field(default_factory=dict)
+    """By the address or name of a group, the first that counts first; `policy_of_user` holds what came of it."""
+    quirks: Mapping[str, Switch] = field(default_factory=dict)
+    """For whom quirks of `protocol.quirks` are let pass, by name; those that are not there, for everybody."""

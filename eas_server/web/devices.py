@@ -10,6 +10,7 @@ from eas_server.interfaces import StateStore
 from eas_server.model.device import Device
 from eas_server.model.directory import Account
 from eas_server.model.ids import DeviceId, UserId
+from protocol import quirks
 from protocol.http import CommandLine
 from protocol.status import CommonStatus
 from protocol.versions import ProtocolVersion
@@ -39,12 +40,13 @@ class Devices:
         """
         id_ = DeviceId(line.device_id)
         type_, agent, spoken = line.device_type[:_MAX_TEXT], user_agent[:_MAX_TEXT], _VERSIONS[version]
-        known = None if id_ == NOT_KEPT else await self._state.device(account.user, id_)
+        kept = id_ != NOT_KEPT or not quirks.tolerates(quirks.VALIDATE_DEVICE_ID)
+        known = await self._state.device(account.user, id_) if kept else None
         if known is None:
             device = Device(
                 user=account.user, id=id_, type=type_, user_agent=agent, version=spoken, first_seen=now, last_seen=now
             )
-            if id_ == NOT_KEPT:
+            if not kept:
                 return device
             if len(await self._state.devices(account.user)) >= limit:
                 raise CommandError(CommonStatus.MAXIMUM_DEVICES_REACHED, "too many devices")

@@ -27,6 +27,7 @@ from eas_server.web.log import REQUEST_ID, RequestIds, RequestRecord
 from eas_server.web.reading import headers_of, line_of, split
 from eas_server.web.reply import Header, TooSlow, send_body, send_empty
 from eas_server.web.settings import Live
+from eas_server.web.tolerance import Tolerance
 from eas_server.web.transport import abort, lingering, peer_of
 from protocol import schema, wbxml
 from protocol.elements import Buffer
@@ -40,6 +41,7 @@ from protocol.http import (
     RequestHeaders,
     options_headers,
 )
+from protocol.quirks import FIND_AT_14_1, NONE_REFUSED, tolerates
 from protocol.status import CommonStatus
 from protocol.versions import SUPPORTED, V14_0, V14_1, ProtocolVersion
 
@@ -50,8 +52,8 @@ _NOT_IMPLEMENTED = 501
 _OCTETS = "application/octet-stream"
 _MAIL_COMMANDS = frozenset((CommandName.SEND_MAIL, CommandName.SMART_REPLY, CommandName.SMART_FORWARD))
 """Whose body is the message itself up to 12.1."""
-_TOLERATED = frozenset({(CommandName.FIND, V14_1)})
-"""Commands of a version that does not have them: `quirks.FIND_AT_14_1`."""
+_TOLERATED = {(CommandName.FIND, V14_1): FIND_AT_14_1}
+"""Commands of a version that does not have them, and the quirk by which they are let pass."""
 _ALWAYS: tuple[Header, ...] = (
     (SERVER_VERSION.lower().encode(), str(SUPPORTED[-1]).encode()),
     (b"cache-control", b"private"),
@@ -74,6 +76,8 @@ class _Exchange:
     body_read: bool = False
     hopeless: bool = False
     """The body is not read to its end any more: the connection ends with the answer."""
+    refused: frozenset[str] = NONE_REFUSED
+    """The quirks that are not let pass in it."""
     counted: int = 0
     """Octets of the body that are counted as in memory."""
 
@@ -110,6 +114,7 @@ class Endpoint:
         self._stopping = stopping
         self._devices = Devices(ports.state)
         self._bodies = Bodies()
+        self._tolerance = Tolerance()
         self._digests: dict[str, tuple[PolicySettings, str]] = {}
         self._ids = ids
         spoken = options_headers(SUPPORTED, [name for name in CommandName if name in commands])
@@ -146,6 +151,8 @@ class Endpoint:
     async def _answer(self, exchange: _Exchange) -> _Answer:
         authorization, told = split(exchange.scope["headers"])
         exchange.headers = headers_of(told)
+        switches = self._live.web.settings.quirks
+        exchange.refused = self._tolerance.decide(switches, user_agent=exchange.headers.user_agent)
         account = self._sign_in.known(authorization)
         if account is None:
             account = await self._sign_in.account(authorization, exchange.record.address)
@@ -163,12 +170,14 @@ class Endpoint:
 
     async def _command(self, exchange: _Exchange, account: Account) -> _Answer:
         record = exchange.record
-        line = line_of(exchange.scope["query_string"], exchange.headers)
+        line = line_of(exchange.scope["query_string"], exchange.headers, exchange.refused)
         record.command, record.device = line.command, line.device_id
         version = line.version
         if version is None or version not in SUPPORTED:
             raise MalformedRequest("", "the request names no protocol version that this server speaks")
         record.version = str(version)
+        switches, agent = self._live.web.settings.quirks, exchange.headers.user_agent
+        self._tolerance.decide(switches, device_type=line.device_type, user_agent=agent, version=record.version)
         name = line.known
         command = self._commands.get(name) if name is not None else None
         if name is None or command is None:
@@ -320,8 +329,10 @@ class Endpoint:
 
 def _check_line(line: CommandLine, name: CommandName, version: ProtocolVersion) -> None:
     """Raise CommandError for a command that the version does not have, and for a missing or strange device."""
-    if not name.supported_at(version) and (name, version) not in _TOLERATED:
-        raise CommandError(CommonStatus.VERSION_NOT_SUPPORTED)
+    if not name.supported_at(version):
+        quirk = _TOLERATED.get((name, version))
+        if quirk is None or not tolerates(quirk):
+            raise CommandError(CommonStatus.VERSION_NOT_SUPPORTED)
     problem = line.device_problem
     if problem is not None:
         raise CommandError(problem)

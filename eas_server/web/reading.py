@@ -58,6 +58,10 @@ headers_of = lru_cache(_REMEMBERED)(parse_headers)
 
 
 @lru_cache(_REMEMBERED)
-def line_of(query: bytes, headers: RequestHeaders) -> CommandLine:
-    """What query and headers say together. Raises MalformedRequest."""
+def line_of(query: bytes, headers: RequestHeaders, refused: frozenset[str]) -> CommandLine:
+    """What query and headers say together. Raises MalformedRequest.
+
+    `refused` are the quirks that are not let pass now (`protocol.quirks`): another reading is remembered for others.
+    """
+    del refused
     return parse_query(query).with_headers(headers)

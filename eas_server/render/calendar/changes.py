@@ -15,6 +15,7 @@ from eas_server.render.calendar.zones import Zone, zone_of_blob
 from eas_server.render.contentlines import clean
 from eas_server.render.item_body import NO_TEXT, ItemText, sent_text
 from eas_server.render.pim import InvalidItem
+from protocol import quirks
 from protocol.codepages import tag
 from protocol.datatypes import TimeZone
 from protocol.elements import Tag
@@ -115,6 +116,8 @@ def zone_of_change(
         return held.zone, blob
     years = {request.now.year, *([start.year] if start is not None else []), *([held.start.year] if held else [])}
     rules = TimeZone.read(blob)
+    if not rules.valid and not quirks.tolerates(quirks.INVALID_TIME_ZONE):
+        raise InvalidItem("a Timezone that is none")
     zone = zone_of_blob(rules, held.zone.name if held else request.owner.zone.name, years)
     echoed = held is not None and held.blob is None and zone == held.zone and rules.standard_name == zone.name
     return zone, None if echoed else blob

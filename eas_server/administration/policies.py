@@ -1,0 +1,89 @@
+"""Which policy holds for whom: what is assigned to a user goes before a group's, and that before the default."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from eas_server.administration.switches import Switches
+from eas_server.errors import NoSuchThing
+from eas_server.interfaces import Accounts, Directory
+from eas_server.model.directory import EntryKind
+from eas_server.model.ids import UserId
+from eas_server.model.settings import Settings
+
+MAX_MEMBERS = 100_000
+"""Members of a group that are looked at."""
+
+Members = Mapping[str, frozenset[UserId]]
+"""The users of each group, by the group as the configuration names it."""
+
+
+def groups_with_policies(settings: Settings, switches: Switches) -> dict[str, str]:
+    """Policies by group, in the order that they count in: those switched while the server runs come first."""
+    return {
+        **switches.policy_of_group,
+        **{k: v for k, v in settings.policy_of_group.items() if k not in switches.policy_of_group},
+    }
+
+
+def assigned(settings: Settings, switches: Switches, members: Members) -> dict[str, str]:
+    """Policies by user id, groups included."""
+    known = settings.policies
+    found: dict[str, str] = {}
+    for group, policy in groups_with_policies(settings, switches).items():
+        if policy in known:
+            for user in members.get(group, ()):
+                found.setdefault(user, policy)
+    switched = {user: policy for user, policy in switches.policy_of_user.items() if policy in known}
+    return {**found, **settings.policy_of_user, **switched}
+
+
+def in_force(settings: Settings, switches: Switches, members: Members) -> Settings:
+    """The settings with what is switched, and with the policies of groups as those of their users."""
+    return replace(settings, policy_of_user=assigned(settings, switches, members))
+
+
+async def users_of(group: str, directory: Directory, accounts: Accounts) -> frozenset[UserId]:
+    """The users of this server in a group of the directory, nested groups included; none for an unknown group.
+
+    Raises Unavailable.
+    """
+    found = await directory.resolve(group, 2)
+    groups = [entry for entry in found.entries if entry.kind is EntryKind.GROUP]
+    if len(groups) != 1:
+        return frozenset()
+    people = await directory.members(groups[0], MAX_MEMBERS)
+    users = set()
+    for person in people.entries:
+        account = await accounts.by_address(person.email) if person.email else None
+        if account is not None:
+            users.add(account.user)
+    return frozenset(users)
+
+
+async def all_members(groups: Iterable[str], directory: Directory, accounts: Accounts) -> dict[str, frozenset[UserId]]:
+    """The users of each group. Raises Unavailable."""
+    return {group: await users_of(group, directory, accounts) for group in groups}
+
+
+def check_known(settings: Settings, policy: str) -> None:
+    """Raise NoSuchThing for a policy that the configuration does not have."""
+    if policy not in settings.policies:
+        known = ", ".join(sorted(settings.policies))
+        raise NoSuchThing(f"there is no policy {policy}: the configuration has {known}")
+
+
+def with_policy_of_user(switches: Switches, user: UserId, policy: str | None) -> Switches:
+    """The switches with another policy of a user; None: as the configuration has it."""
+    return replace(switches, policy_of_user=_with(switches.policy_of_user, user, policy))
+
+
+def with_policy_of_group(switches: Switches, group: str, policy: str | None) -> Switches:
+    """The same for a group."""
+    return replace(switches, policy_of_group=_with(switches.policy_of_group, group.lower(), policy))
+
+
+def _with(known: Mapping[str, str], name: str, value: str | None) -> dict[str, str]:
+    changed = {each: policy for each, policy in known.items() if each != name}
+    if value is not None:
+        changed[name] = value
+    return changed
