@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from eas_server.commands import out_of_office
 from eas_server.commands.context import Command, Context
 from eas_server.commands.device_information import taken
 from eas_server.commands.reading import wbxml_reader
@@ -19,7 +20,6 @@ from protocol.commands.settings import (
     DevicePasswordAnswer,
     EmailAddresses,
     Oof,
-    OofAnswer,
     Property,
     Request,
     Response,
@@ -58,8 +58,7 @@ async def _answer(asked: Property, ctx: Context) -> Answer:
         case UserInformation():
             return UserInformationAnswer(status=Status.SUCCESS, get=_user(ctx.account))
         case Oof():
-            # replies out of office are not kept: nobody may read or set them (MS-ASCMD_R3507)
-            return OofAnswer(status=Status.ACCESS_DENIED)
+            return await out_of_office.answer(asked, ctx)
         case DevicePassword():
             return DevicePasswordAnswer(status=Status.DENIED_BY_POLICY)  # MS-ASCMD_R4402
         case wire.RightsManagementInformation():

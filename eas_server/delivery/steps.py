@@ -1,32 +1,17 @@
 """The steps of this server, in their order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from eas_server.delivery.attendant import Attendant
+from eas_server.delivery.out_of_office import AutomaticReplies
 from eas_server.delivery.pipeline import Pipeline, Step
-from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmission, Preferences
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPorts:
-    """What steps work with. The time is that of the submission."""
-
-    folders: FolderStore
-    mail: MailStore
-    accounts: Accounts
-    preferences: Preferences
-    submission: MailSubmission
-    """For mail that a step sends: the whole pipeline."""
-    host: str
-    """What the server calls itself in mail."""
-    domains: tuple[str, ...]
-    """The local mail domains."""
+from eas_server.delivery.ports import DeliveryPorts
+from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmission, Preferences, SearchesMail
 
 
 def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
     """All of them."""
-    del ports
-    return ()
+    return (Attendant(ports), AutomaticReplies(ports))
 
 
 def deliver_through(
@@ -34,6 +19,7 @@ def deliver_through(
     *,
     folders: FolderStore,
     mail: MailStore,
+    search: SearchesMail,
     accounts: Accounts,
     preferences: Preferences,
     host: str,
@@ -44,6 +30,7 @@ def deliver_through(
     ports = DeliveryPorts(
         folders=folders,
         mail=mail,
+        search=search,
         accounts=accounts,
         preferences=preferences,
         submission=pipeline,

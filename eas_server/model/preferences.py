@@ -5,7 +5,8 @@ A record is a frozen dataclass whose fields all have defaults, and a KIND that n
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from datetime import datetime
+from enum import Enum, IntEnum
 from typing import ClassVar, Protocol
 
 from eas_server.model.ids import UserId
@@ -49,3 +50,47 @@ class Delegates:
     users: tuple[UserId, ...] = ()
     only: bool = False
     """The delegates alone get it, not the user."""
+
+
+class OofState(IntEnum):
+    """Whether somebody is out of office, [MS-ASCMD] 2.2.3.124."""
+
+    DISABLED = 0
+    GLOBAL = 1
+    """Until it is switched off."""
+    TIME_BASED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticReply:
+    """What one audience is answered while a user is out of office, [MS-ASCMD] 2.2.3.123."""
+
+    enabled: bool = False
+    text: str = ""
+    html: bool = False
+    """The text is HTML."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfOffice:
+    """Out of office, [MS-ASCMD] 2.2.3.122. Instants are aware."""
+
+    KIND: ClassVar[str] = "out-of-office"
+
+    state: OofState = OofState.DISABLED
+    start: datetime | None = None
+    end: datetime | None = None
+    """The times that were last given; they count while the state is TIME_BASED."""
+    internal: AutomaticReply = field(default_factory=AutomaticReply)
+    known: AutomaticReply = field(default_factory=AutomaticReply)
+    """For people outside who are among the user's contacts …"""
+    unknown: AutomaticReply = field(default_factory=AutomaticReply)
+    """… and for those who are not."""
+    since: datetime | None = None
+    """When it became what it is. A period begins then, in which each sender is answered once."""
+
+    def is_away(self, now: datetime) -> bool:
+        """Whether the user is out of office at `now`; the end of the time no longer counts."""
+        if self.state is OofState.TIME_BASED:
+            return self.start is not None and self.end is not None and self.start <= now < self.end
+        return self.state is OofState.GLOBAL

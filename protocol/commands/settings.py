@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from protocol.commands.oof import CurrentSettings
 from protocol.elements import Element
 from protocol.items.rights import Templates
 from protocol.schema import el, element
@@ -50,7 +51,7 @@ class DeviceInformation:
 
 @element("Settings:Oof")
 class Oof:
-    """Out of office, [MS-ASCMD] 2.2.3.120: Get and Set as they came."""
+    """Out of office, [MS-ASCMD] 2.2.3.122: Get and Set as they came (`protocol.commands.oof` reads them)."""
 
     get: Element | None = el("Settings:Get", default=None)
     set: Element | None = el("Settings:Set", default=None)
@@ -104,6 +105,7 @@ class OofAnswer:
     """What became of Oof."""
 
     status: int = el("Settings:Status")
+    get: CurrentSettings | None = el(default=None)
 
 
 @element("Settings:DevicePassword")

@@ -15,7 +15,6 @@ from protocol.commands.settings import (
     DevicePasswordAnswer,
     NewPassword,
     Oof,
-    OofAnswer,
     Property,
     Request,
     Response,
@@ -190,14 +189,6 @@ async def test_an_account_without_a_name() -> None:
 
 
 # --- what the server does not have --------------------------------------------------------------------------------
-
-
-@pytest.mark.requirement("MS-ASCMD_R3507")
-@pytest.mark.parametrize("version", SUPPORTED, ids=str)
-@pytest.mark.parametrize("asked", [Oof(get=GET), Oof(set=Element(tag("Settings:Set")))], ids=["Get", "Set"])
-async def test_out_of_office_is_denied(asked: Oof, version: ProtocolVersion) -> None:
-    response = await ask(Bench(version=version), asked)
-    assert response == Response(status=Status.SUCCESS, answers=(OofAnswer(status=Status.ACCESS_DENIED),))
 
 
 @pytest.mark.requirement("MS-ASCMD_R4402")
