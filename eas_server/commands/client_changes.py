@@ -201,6 +201,11 @@ class ClientChanges:
                 failed = DeleteResponse(server_id=delete.server_id, instance_id=delete.instance_id, status=status)
                 self.carried.responses.append(failed)
             return
+        if item is not None and self._is_kept:
+            status = await self._kept.before_delete(item)
+            if status is not Status.SUCCESS:
+                self.carried.responses.append(DeleteResponse(server_id=delete.server_id, status=status))
+                return
         gone = item is not None and await self._remove(item)
         if item is None or not (gone or item in self._presented.held):
             # What the client held and somebody else deleted is gone as it wished.

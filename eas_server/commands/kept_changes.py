@@ -1,17 +1,20 @@
 """What a client did to an item that is kept as vCard or iCalendar: its Add and its Change, carried out."""
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from eas_server.commands import kept_items
 from eas_server.commands.attachments import parse_file_reference
 from eas_server.commands.context import Context
+from eas_server.commands.invitations import Invitations
 from eas_server.errors import NoSuchItem, StoreFull
 from eas_server.interfaces import Written
-from eas_server.model.ids import Revision
+from eas_server.model.ids import ItemId, Revision
 from eas_server.model.mail import Entry, Folder, Item
 from eas_server.render.pim import InvalidItem
 from protocol import wbxml
@@ -23,6 +26,8 @@ from protocol.errors import MalformedXml
 ATTEMPTS: Final = 5
 """How often a Change is tried again when somebody else changes the item at the same moment."""
 
+log = logging.getLogger(__name__)
+
 
 class KeptChanges:
     """Writes items of one folder for one client."""
@@ -31,21 +36,33 @@ class KeptChanges:
         self._ctx = ctx
         self._folder = folder
         self._supported = supported
+        self._invitations = Invitations(ctx, folder)
 
     async def add(self, data: Element) -> Entry | Status:
         """A new item; the Status of one that cannot be kept (6, 9)."""
         try:
-            octets = self._written(None, data, None, None)
+            octets = self._invitations.revised(None, self._written(None, data, None, None))
         except (MalformedXml, InvalidItem):
             return Status.CONVERSION_ERROR
         if len(octets) > kept_items.MAX_OCTETS:
             return Status.CONVERSION_ERROR
+        user, mail = self._ctx.account.user, self._ctx.ports.mail
         try:
-            return await self._ctx.ports.mail.add(
-                self._ctx.account.user, self._folder.id, kept_items.new_item(self._folder.item_class, octets)
-            )
+            entry = await mail.add(user, self._folder.id, kept_items.new_item(self._folder.item_class, octets))
         except StoreFull:
             return Status.NO_SPACE
+        told = await self._invitations.send()
+        if told is not Status.SUCCESS:
+            await mail.delete(user, self._folder.id, [entry.id])
+            return told
+        return entry
+
+    async def before_delete(self, item: ItemId) -> Status:
+        """What has to be done before an item is deleted; a Status other than SUCCESS: it must stay."""
+        if not self._invitations.is_due:
+            return Status.SUCCESS
+        found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
+        return await self._invitations.deleted(await kept_items.octets_of(found[0])) if found else Status.SUCCESS
 
     async def change(self, item: Item, data: Element, instance_id: str | None = None) -> Written | Status:
         """Another content; the revisions are equal where it is what the item says already.
@@ -72,6 +89,8 @@ class KeptChanges:
             stored = await kept_items.octets_of(item)
             try:
                 octets = rewritten(stored)
+                if octets != stored:
+                    octets = self._invitations.revised(stored, octets)
             except (MalformedXml, ValueError):  # InvalidItem is one
                 return Status.CONVERSION_ERROR
             if octets == stored:
@@ -85,12 +104,21 @@ class KeptChanges:
             except StoreFull:
                 return Status.NO_SPACE
             if made is not None:
-                return made
+                told = await self._invitations.send()
+                return made if told is Status.SUCCESS else await self._taken_back(item, made, stored, told)
             found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item.id])
             if not found:
                 return Status.NOT_FOUND
             item = found[0]
         return Status.SERVER_ERROR
+
+    async def _taken_back(self, item: Item, made: Written, stored: bytes, why: Status) -> Status:
+        """Undo a change that attendees could not be told of; the client gets the item as it was, as somebody else's."""
+        try:
+            await self._replace(replace(item, revision=made.after), stored)
+        except (NoSuchItem, StoreFull):
+            log.warning("request %s: a change that failed could not be taken back", self._ctx.request_id)
+        return why
 
     async def _replace(self, item: Item, octets: bytes) -> Written | None:
         return await self._ctx.ports.mail.replace(

@@ -1,0 +1,111 @@
+"""Mail that the server writes for its user: invitations, cancellations, answers. Sent like mail of the user's own."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from eas_server.commands.context import Context
+from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission
+from eas_server.model.blob import Joined, MemoryBlob
+from eas_server.model.mail import FolderType, ItemState, MessageIndex, NewMessage
+from eas_server.render.mime import index_message
+from eas_server.submission import trace
+from eas_server.submission.header import read_header
+from eas_server.submission.report import Failure, delivery_report
+from eas_server.submission.routing import NO_SUCH_USER, Routes, Unroutable, normal_address, route
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerMail:
+    """A message as it goes out, and where it goes."""
+
+    octets: bytes
+    """A whole message, with From, Date and Message-ID."""
+    recipients: Sequence[str]
+    """Addresses, groups, and names of local users. Nothing is sent to the user who sends it."""
+    folder: FolderType = FolderType.INBOX
+    """Where local recipients get it."""
+    save: bool = True
+    """A copy goes into Sent Items."""
+    once: ClientSubmission | None = None
+    """What it is known by if it is sent again (`Submission.source`); None: it always goes out."""
+
+
+async def send_server_mail(mail: ServerMail, ctx: Context) -> Receipt:
+    """Send it. Whom it cannot reach, the user is told by a delivery report. Raises StoreFull, Unavailable."""
+    found = await route(mail.recipients, ctx.ports.accounts, ctx.settings.domains)
+    local = {user: address for user, address in found.local.items() if user != ctx.account.user}
+    unknown = (Unroutable(address=a, code=NO_SUCH_USER, reason="nobody has this name") for a in found.unresolved)
+    routes = replace(found, local=local, unresolved=(), unroutable=(*found.unroutable, *unknown))
+    copy = _Copy(mail.octets, *index_message(mail.octets), ctx)
+    submission = Submission(
+        user=ctx.account.user,
+        source=mail.once,
+        deliveries=_deliveries(mail, routes, copy),
+        forwarding=copy.forwarding(routes.remote),
+        now=ctx.now,
+    )
+    receipt = await ctx.ports.submission.submit(submission)
+    if receipt.missed:
+        log.warning("request %s: mailboxes that are full or gone missed a meeting message", ctx.request_id)
+    return receipt
+
+
+def _deliveries(mail: ServerMail, routes: Routes, copy: "_Copy") -> tuple[Delivery, ...]:
+    user = copy.ctx.account.user
+    made = [
+        Delivery(user=local, folder=mail.folder, message=copy.delivered(address))
+        for local, address in routes.local.items()
+    ]
+    if mail.save:
+        sent = replace(copy.message(b""), state=ItemState(read=True))
+        made.append(Delivery(user=user, folder=FolderType.SENT_ITEMS, message=sent))
+    if routes.unroutable:
+        made.append(Delivery(user=user, folder=FolderType.INBOX, message=copy.report(routes)))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """The message as it is stored and forwarded."""
+
+    octets: bytes
+    index: MessageIndex
+    text: str
+    ctx: Context
+
+    @property
+    def sender(self) -> str:
+        return normal_address(self.ctx.account.address)
+
+    @property
+    def host(self) -> str:
+        return trace.server_name(self.ctx.settings.external_url, self.ctx.account.address)
+
+    def message(self, above: bytes) -> NewMessage:
+        content = MemoryBlob(self.octets)
+        return NewMessage(content=content, index=self.index, text=self.text, received=self.ctx.now, trace=above)
+
+    def delivered(self, address: str) -> NewMessage:
+        return self.message(trace.delivered(self.sender, address) + self._received())
+
+    def forwarding(self, remote: tuple[str, ...]) -> Forwarding | None:
+        if not remote:
+            return None
+        content = Joined(MemoryBlob(self._received()), MemoryBlob(self.octets))
+        return Forwarding(sender=self.sender, recipients=remote, content=content)
+
+    def report(self, routes: Routes) -> NewMessage:
+        return delivery_report(
+            header=read_header(self.octets).octets,
+            sender=self.sender,
+            failures=[Failure(address=u.address, status=u.code, diagnostic=u.reason) for u in routes.unroutable],
+            host=self.host,
+            now=self.ctx.now,
+            index=index_message,
+        )
+
+    def _received(self) -> bytes:
+        return trace.received(by=self.host, protocol="HTTP", id_=self.ctx.request_id, now=self.ctx.now)

@@ -1,0 +1,307 @@
+"""What attendees are to be told when the organizer changes a meeting: pure, from the event before and after.
+
+| change | who is told what |
+| --- | --- |
+| a meeting is new, or an event gets attendees | REQUEST to them |
+| when, where, subject, text, files or the like | REQUEST to all |
+| attendees only | REQUEST to those who are new, CANCEL to those who are gone; the others are left alone |
+| one occurrence | the same, for that occurrence |
+| an occurrence is deleted, a meeting is cancelled or deleted | CANCEL to all |
+| reminder, categories, how busy, the answers of attendees | nobody |
+
+SEQUENCE grows with the times, the rule, the place, with attendees who go and with what is cancelled ([RFC 5546] 2.1.4).
+Only the organizer's changes count: whoever was invited tells nobody by changing their own copy.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from eas_server.render.calendar.details import Details, read_details, with_details
+from eas_server.render.calendar.occurrences import filter_instant
+from eas_server.render.calendar.series import Owner, Series, read_series, series_of
+from eas_server.render.contentlines import Component, dump
+from eas_server.render.meetings.letter import printable
+from protocol.items.calendar import Attendee, AttendeeStatus
+from protocol.versions import V16_1
+
+_SEQUENCE: Final = "SEQUENCE"
+_MAX_SEQUENCE: Final = 2**31 - 1
+_RECEIVED: Final = 2
+"""The bit of MeetingStatus that says that somebody else is the organizer."""
+_RULE: Final = ("RRULE", "RDATE", "EXRULE")
+_TOLD: Final = (
+    "is_day",
+    "start",
+    "end",
+    "subject",
+    "text",
+    "location",
+    "sensitivity",
+    "attachments",
+    "response_requested",
+    "disallow_new_time_proposal",
+    "conf_link",
+    "external_link",
+)
+"""Fields of Details that attendees are to know of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail that is to be sent."""
+
+    method: str
+    """REQUEST or CANCEL."""
+    event: bytes
+    """The kept event that it is made of."""
+    to: tuple[Attendee, ...]
+    instance: datetime | None = None
+    """The occurrence that it is about; None: all of the meeting."""
+    alone: bool = False
+    """It is cancelled for its recipients only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What becomes of a change."""
+
+    event: bytes | None
+    """The event as it is to be kept."""
+    notices: tuple[Notice, ...] = ()
+
+
+def changed(before: bytes | None, after: bytes, owner: Owner) -> Outcome:
+    """What follows from the organizer's Add (`before` None) or Change. Raises InvalidItem."""
+    new = read_series(after, owner)
+    old = None if before is None else read_series(before, owner)
+    if (
+        before == after
+        or not _organizes(new, owner)
+        or not (_everybody(new, owner) or (old and _everybody(old, owner)))
+    ):
+        return Outcome(event=after)
+    made = _numbered(old, new, owner)
+    kept = dump(made.calendar)
+    return Outcome(event=kept, notices=tuple(_notices(before, old, kept, made, owner)))
+
+
+def deleted(before: bytes, owner: Owner, now: datetime) -> Outcome:
+    """What follows when the organizer deletes a meeting: nothing where it is over. Raises InvalidItem."""
+    old = read_series(before, owner)
+    everybody = _everybody(old, owner)
+    is_over = filter_instant(before, owner=owner) < now
+    if is_over or old.details.cancelled or not everybody or not _organizes(old, owner):
+        return Outcome(event=None)
+    event = dump(_with_sequence(old.calendar, old.master, _sequence(old.master) + 1))
+    return Outcome(event=None, notices=(Notice(method="CANCEL", event=event, to=everybody),))
+
+
+# ---- who is who
+
+
+def _organizes(series: Series, owner: Owner) -> bool:
+    """Whether the user is the organizer of it, and it is no single occurrence of somebody's series."""
+    held = series.details
+    received = held.meeting_status is not None and held.meeting_status & _RECEIVED
+    mine = held.organizer_email is None or owner.is_me(held.organizer_email)
+    return mine and not received and not series.is_orphan
+
+
+def _invited(held: Details, owner: Owner) -> dict[str, Attendee]:
+    """The attendees beside the user, by address, each once."""
+    found: dict[str, Attendee] = {}
+    for attendee in held.attendees or ():
+        name = printable(attendee.email).casefold()
+        if name and not owner.is_me(attendee.email):
+            found.setdefault(name, attendee)
+    return found
+
+
+def _everybody(series: Series, owner: Owner) -> tuple[Attendee, ...]:
+    """The attendees of the series and of any of its occurrences."""
+    found = _invited(series.details, owner)
+    for event, _ in series.changed.values():
+        found = {**_invited(read_details(event, series.zones), owner), **found}
+    return tuple(found.values())
+
+
+def _except(people: Mapping[str, Attendee], others: Mapping[str, Attendee]) -> tuple[Attendee, ...]:
+    return tuple(attendee for name, attendee in people.items() if name not in others)
+
+
+# ---- what differs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """How a series or an occurrence differs from what attendees know of it."""
+
+    told: bool
+    """In something that all of them are to know."""
+    moved: bool
+    """In when it is."""
+    placed: bool
+    """In where it is."""
+    cancelled: bool
+    """It was not cancelled, and is."""
+
+    @property
+    def is_major(self) -> bool:
+        return self.moved or self.placed or self.cancelled
+
+
+def _difference(old: Details, new: Details, *, rule: bool) -> _Difference:
+    moved = rule or (old.is_day, old.start, old.end) != (new.is_day, new.start, new.end)
+    told = moved or any(getattr(old, name) != getattr(new, name) for name in _TOLD)
+    return _Difference(
+        told=told or (old.cancelled and not new.cancelled),
+        moved=moved,
+        placed=old.location != new.location,
+        cancelled=new.cancelled and not old.cancelled,
+    )
+
+
+def _of_series(old: Series, new: Series) -> _Difference:
+    rule = _rule(old) != _rule(new) or (new.recurs and old.anchor.zone != new.anchor.zone)
+    restored = bool(old.deleted.keys() - new.deleted.keys())
+    return _difference(old.details, new.details, rule=rule or restored)
+
+
+def _rule(series: Series) -> list[tuple[str, str]]:
+    return [(name, line.value) for name in _RULE for line in series.master.all(name)]
+
+
+def _occurrence(series: Series, key: datetime) -> Details:
+    if key in series.changed:
+        return read_details(series.changed[key][0], series.zones)
+    return series.at(key)
+
+
+# ---- SEQUENCE, and the answers that count no more
+
+
+def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
+    """The series with the numbers that its attendees are to see."""
+    if old is None:
+        return _replaced(new, new.master, new.master.with_text(_SEQUENCE, "0"), owner)
+    difference = _of_series(old, new)
+    known = _sequence(old.master)
+    gone = _except(_invited(old.details, owner), _invited(new.details, owner))
+    skipped = new.deleted.keys() - old.deleted.keys()
+    number = known + 1 if difference.is_major or gone or skipped else known
+    made = _renumbered(new, new.master, number, difference, owner)
+    for key in list(made.changed):
+        event, held = made.changed[key][0], old.changed.get(key)
+        least = max(number, _sequence(held[0]) if held is not None else known)
+        own = _difference(_occurrence(old, key), _occurrence(new, key), rule=False)
+        lost = _except(_invited(_occurrence(old, key), owner), _invited(_occurrence(new, key), owner))
+        bumped = least + 1 if number == known and (own.is_major or lost) else least
+        made = _renumbered(made, event, bumped, own, owner)
+    return made
+
+
+def _renumbered(series: Series, event: Component, number: int, difference: _Difference, owner: Owner) -> Series:
+    made = event.with_text(_SEQUENCE, str(min(number, _MAX_SEQUENCE)))
+    if difference.moved:
+        held = read_details(made, series.zones)
+        made = with_details(made, held, replace(held, attendees=_unanswered(held, owner)))
+    return _replaced(series, event, made, owner)
+
+
+def _unanswered(held: Details, owner: Owner) -> tuple[Attendee, ...] | None:
+    """Who accepted another time has not accepted this one ([RFC 5546] 3.2.2.1)."""
+    cleared: dict[str, Any] = {"status": AttendeeStatus.NOT_RESPONDED, "proposed_start_time": None}
+    return held.attendees and tuple(
+        a if owner.is_me(a.email) or a.status in _WITHOUT_ANSWER else replace(a, **cleared, proposed_end_time=None)
+        for a in held.attendees
+    )
+
+
+_WITHOUT_ANSWER: Final = frozenset({None, AttendeeStatus.UNKNOWN, AttendeeStatus.NOT_RESPONDED})
+
+
+def _replaced(series: Series, event: Component, made: Component, owner: Owner) -> Series:
+    return series if made is event else series_of(series.calendar.replaced(event, made), owner)
+
+
+def _sequence(event: Component) -> int:
+    text = (event.text(_SEQUENCE) or "").strip()
+    return (
+        min(int(text), _MAX_SEQUENCE) if text.isascii() and text.isdecimal() and len(text) <= len("2147483647") else 0
+    )
+
+
+def _with_sequence(calendar: Component, event: Component, number: int) -> Component:
+    return calendar.replaced(event, event.with_text(_SEQUENCE, str(min(number, _MAX_SEQUENCE))))
+
+
+# ---- notices
+
+
+def _notices(before: bytes | None, old: Series | None, kept: bytes, new: Series, owner: Owner) -> Iterator[Notice]:
+    """What is to be sent; `kept` is `new` as octets."""
+    now_invited = _invited(new.details, owner)
+    if before is None or old is None:
+        if not new.details.cancelled:
+            yield from _request(kept, _everybody(new, owner))
+        return
+    were_invited = _invited(old.details, owner)
+    difference = _of_series(old, new)
+    if new.details.cancelled:
+        if difference.cancelled:
+            everybody = {**{printable(a.email).casefold(): a for a in _everybody(old, owner)}, **now_invited}
+            yield Notice(method="CANCEL", event=kept, to=tuple(everybody.values()))
+        return
+    gone = _except(were_invited, now_invited)
+    if gone and not old.details.cancelled:
+        event = _with_sequence(old.calendar, old.master, _sequence(new.master))
+        yield Notice(method="CANCEL", event=dump(event), to=gone, alone=True)
+    if difference.told:
+        yield from _request(kept, _everybody(new, owner))
+        return
+    yield from _request(kept, _except(now_invited, were_invited))
+    settled = were_invited.keys() ^ now_invited.keys()
+    yield from _of_occurrences(old, kept, new, owner, settled)
+
+
+def _request(event: bytes, to: tuple[Attendee, ...], instance: datetime | None = None) -> Iterator[Notice]:
+    if to:
+        yield Notice(method="REQUEST", event=event, to=to, instance=instance)
+
+
+def _of_occurrences(old: Series, kept: bytes, new: Series, owner: Owner, settled: Collection[str]) -> Iterator[Notice]:
+    """What is told of single occurrences. `settled`: who has been told of the whole series."""
+
+    def invited(held: Details) -> dict[str, Attendee]:
+        return {name: who for name, who in _invited(held, owner).items() if name not in settled}
+
+    for key in sorted(new.deleted.keys() - old.deleted.keys()):
+        to = tuple(invited(_occurrence(old, key)).values())
+        event = _last_known(old, key, kept, new)
+        if to and not _occurrence(old, key).cancelled:
+            yield Notice(method="CANCEL", event=event, to=to, instance=new.moment_of(key, V16_1))
+    for key in sorted((new.changed.keys() | old.changed.keys()) - new.deleted.keys() - old.deleted.keys()):
+        was, is_ = _occurrence(old, key), _occurrence(new, key)
+        difference, moment = _difference(was, is_, rule=False), new.moment_of(key, V16_1)
+        before, after = invited(was), invited(is_)
+        if is_.cancelled:
+            if difference.cancelled and (before or after):
+                everybody = tuple({**before, **after}.values())
+                yield Notice(method="CANCEL", event=kept, to=everybody, instance=moment)
+            continue
+        gone = _except(before, after)
+        if gone:
+            event = _last_known(old, key, kept, new)
+            yield Notice(method="CANCEL", event=event, to=gone, instance=moment, alone=True)
+        yield from _request(kept, tuple(after.values()) if difference.told else _except(after, before), moment)
+
+
+def _last_known(old: Series, key: datetime, kept: bytes, new: Series) -> bytes:
+    """The event in which an occurrence is as its attendees know it, with the number of now."""
+    if key not in old.changed:
+        return kept
+    event = old.changed[key][0]
+    present = new.changed[key][0] if key in new.changed else new.master
+    return dump(_with_sequence(old.calendar, event, max(_sequence(event) + 1, _sequence(present))))
