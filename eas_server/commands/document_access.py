@@ -3,12 +3,15 @@
 Whoever gives a UserName asks with the rights of that account.
 """
 
+import logging
 import re
 from typing import Final
 
 from eas_server.commands.context import Context
 from eas_server.model.directory import Account
 from eas_server.model.documents import UncName, parse_unc
+
+log = logging.getLogger(__name__)
 
 _WEB: Final = re.compile(r"https?:", re.IGNORECASE)
 
@@ -34,7 +37,8 @@ async def reader_of(ctx: Context, user_name: str | None, password: str | None) -
         raise CredentialsRequired
     guesses.begin(asker, ctx.now)
     account = await authenticator.authenticate(user_name, password)
-    if account is None:
+    if account is None or not account.eas_enabled:
+        log.info("request %s: %s gave a wrong password for another account", ctx.request_id, asker)
         raise CredentialsRequired
     guesses.was_right(asker)
     return account

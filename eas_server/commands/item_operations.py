@@ -42,7 +42,7 @@ from protocol.commands.item_operations import (
     Status,
     item_properties,
 )
-from protocol.elements import Buffer, Element, Inline
+from protocol.elements import Buffer, Element, Inline, size_of
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
 from protocol.items.airsyncbase import Body, BodyPartPreference, BodyType
@@ -59,6 +59,9 @@ IN_MEMORY: Final = 64 * 1024
 """Octets up to which an attachment is read before the answer begins: it can be compressed, and must be there."""
 TEXT_BUDGET: Final = 32 * 1024 * 1024
 """Octets of rendered text in one answer, which are held in memory. MIME and attachments are not: they are streamed."""
+
+PARTS_BUDGET: Final = 2**32 - 2**27
+"""Octets of all parts of an answer: the numbers of the form have 32 bits, and the document needs some of them."""
 
 _RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _PART_TYPES: Final = frozenset({BodyType.PLAIN, BodyType.HTML})
@@ -109,12 +112,17 @@ class _Parts:
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
+        self._size = 0
 
     def __iter__(self) -> Iterator[Part]:
         return iter(self._parts)
 
     def add(self, part: Buffer | Blob) -> int:
-        """The number that a Part element names it by; the document is number 0."""
+        """The number that a Part element names it by; the document is number 0. Raises _Failed: it is too much."""
+        size = self._size + size_of(part)
+        if size > PARTS_BUDGET:
+            raise _Failed(Status.TOO_LARGE)  # MS-ASCMD_R4163
+        self._size = size
         self._parts.append(part)
         return len(self._parts)
 
