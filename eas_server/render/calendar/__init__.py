@@ -5,7 +5,7 @@ from eas_server.render.calendar.from_client import apply_calendar, delete_occurr
 from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences
 from eas_server.render.calendar.series import Owner
 from eas_server.render.calendar.to_client import calendar_from, client_uid
-from eas_server.render.calendar.words import file_of, search_text
+from eas_server.render.calendar.words import file_of, search_text, uid_word
 
 __all__ = [
     "FAR_FUTURE",
@@ -21,4 +21,5 @@ __all__ = [
     "occurrences",
     "search_text",
     "together",
+    "uid_word",
 ]

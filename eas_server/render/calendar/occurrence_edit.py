@@ -19,6 +19,31 @@ LINES_OF_SERIES: Final = ("RRULE", KEPT, "EXDATE", "RDATE", "EXRULE")
 """What says of a series when it takes place, and has no place in an occurrence."""
 
 
+def occurrence_of(series: Series, key: datetime) -> Component:
+    """The occurrence with a key as an event of its own, whether it differs from the series or not."""
+    if key in series.changed:
+        return series.changed[key][0]
+    anchor = series.anchor
+    name = write_time("RECURRENCE-ID", anchor.zone.utc(key), anchor.zone, is_day=anchor.is_day)
+    bare = series.master.without(lambda c: isinstance(c, Property) and c.name.upper() in LINES_OF_SERIES)
+    # a blob that no event has: the times of the series are not those of the occurrence
+    return with_details(bare.with_added(name), replace(series.details, blob=""), series.at(key))
+
+
+def restored(series: Series, key: datetime) -> Component:
+    """The master of the series with an occurrence that was deleted."""
+    master = series.master
+    for line in master.all("EXDATE"):
+        parts = line.value.split(",")
+        times = read_times(line, series.zones, series.anchor.zone)
+        if len(parts) != len(times):
+            continue
+        kept = [part for part, time in zip(parts, times, strict=True) if series.key(time) != key]
+        if len(kept) < len(parts):
+            master = master.replaced(line, *([line.with_value(",".join(kept))] if kept else []))
+    return master
+
+
 class OccurrenceEdit:
     """What becomes of the occurrences of a series."""
 

@@ -1,6 +1,7 @@
 """Organizer and attendees: ORGANIZER and ATTENDEE lines, and the Attendee elements ([MS-ASCAL] 2.2.2.3)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -131,6 +132,14 @@ def _written(line: Property, attendee: Attendee) -> Property:
     for name, moment in zip(_PROPOSED, (attendee.proposed_start_time, attendee.proposed_end_time), strict=True):
         line = line.with_param(name, *([format_compact(moment)] if moment is not None else []))
     return line
+
+
+def answered(
+    line: Property, status: AttendeeStatus, start: datetime | None = None, end: datetime | None = None
+) -> Property:
+    """The line of an attendee who has answered, and proposed other times if they are given."""
+    said = replace(read_attendee(line), status=status, proposed_start_time=start, proposed_end_time=end)
+    return _written(line, said)
 
 
 # ---- the organizer

@@ -1,17 +1,26 @@
 """What an event is found by, and its files by number."""
 
+import hashlib
+
 from eas_server.render.calendar.attachments import read_attachments
-from eas_server.render.contentlines import parse
+from eas_server.render.contentlines import clean, parse
 from eas_server.render.objects import categories_of, main_component
 
 _COMPONENT = "VEVENT"
 
 
 def search_text(octets: bytes) -> str:
-    """The words of an event for full-text search: subject, place, text, categories. Raises MalformedLines."""
+    """The words of an event for full-text search: subject, place, text, categories, and the one that stands for its
+    UID. Raises MalformedLines.
+    """
     event = main_component(parse(octets), _COMPONENT)
     texts = (event.text(name) or "" for name in ("SUMMARY", "LOCATION", "DESCRIPTION"))
-    return "\n".join((*texts, *categories_of(event)))
+    return "\n".join((*texts, *categories_of(event), uid_word(event.text("UID") or "")))
+
+
+def uid_word(uid: str) -> str:
+    """A word that only the events with a UID have, and that nobody searches for by chance."""
+    return f"uid{hashlib.sha256(clean(uid).strip().encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
 def file_of(octets: bytes, number: int) -> tuple[str, bytes] | None:

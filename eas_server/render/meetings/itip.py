@@ -74,6 +74,11 @@ class MeetingMessage:
         """The events that are single occurrences of a series."""
         return tuple(event for event in self.events if event.first("RECURRENCE-ID") is not None)
 
+    def only(self, event: Component) -> "MeetingMessage":
+        """The same of one of its events alone."""
+        others = {id(other) for other in self.calendar.components("VEVENT") if other is not event}
+        return MeetingMessage(self.method, self.calendar.without(lambda c: id(c) in others))
+
     @property
     def is_of_occurrences(self) -> bool:
         """Whether nothing is said of the series itself."""
@@ -102,6 +107,11 @@ def uid_of(event: Component) -> str:
     """The UID of an event as it is compared: some have blanks or a NUL at the end (field note on iOS)."""
     line = event.first("UID")
     return "" if line is None else clean(line.text).strip()
+
+
+def method_of(message_class: str) -> str:
+    """The method of the messages of a class, for calendars that do not name it themselves."""
+    return {REQUEST_CLASS: "REQUEST", CANCELED_CLASS: "CANCEL"}.get(message_class, "REPLY")
 
 
 def named_class(root: Part) -> str | None:
