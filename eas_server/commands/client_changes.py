@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eas_server.commands.context import Context
+from eas_server.commands.drafts import Drafts, numbers_of_added
 from eas_server.commands.items import ItemOptions
 from eas_server.commands.kept_changes import KeptChanges, accepted_name
 from eas_server.commands.kept_changes import clashes as kept_clashes
@@ -12,8 +13,9 @@ from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.interfaces import Written
 from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id, server_id
-from eas_server.model.mail import KEEP, Entry, Folder, FolderType, ItemClass, StateChange
+from eas_server.model.mail import KEEP, Entry, Folder, FolderType, Item, ItemClass, StateChange
 from eas_server.model.view import Accepted, CollectionState, View
+from eas_server.render.drafts import added_files, names_content
 from eas_server.render.email import InvalidFlag, flag_from_client
 from eas_server.sync.conflict import clashes, repeated
 from eas_server.sync.window import absorb_add, absorb_conflict, absorb_delete, absorb_write
@@ -33,7 +35,7 @@ from protocol.commands.sync import (
 from protocol.elements import Element, Tag
 from protocol.errors import MalformedXml
 from protocol.items.email import Email
-from protocol.schema import load
+from protocol.schema import dump, load
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +48,10 @@ class Carried:
     accepted: dict[str, Accepted] = field(default_factory=dict)
     """Adds that were carried out under the presented key, this time or before."""
     responses: list[CommandResponse] = field(default_factory=list)
+    told: dict[ItemId, dict[int, str]] = field(default_factory=dict)
+    """Drafts that the client added attachments to: the numbers that these got, with their ClientIds."""
+    commands: list[Change] = field(default_factory=list)
+    """What it has to hear of its own changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,9 @@ class ClientChanges:
         self._known: Mapping[ItemId, Revision] = state.view.revisions
         self._presented = state.view
         self._kept = KeptChanges(ctx, folder, terms.supported)
+        self._drafts = Drafts(ctx, folder, state.key) if Drafts.are_in(ctx, folder) else None
+        self._brought_files = False
+        """The Change at hand added attachments, which makes it one that is answered (MS-ASCMD_R6234)."""
         self._is_kept = folder.item_class in KEPT and has_class(ctx.version, folder.item_class)
         self.carried = Carried(view=state.view, written=dict(state.written), accepted=dict(state.accepted))
 
@@ -86,10 +95,14 @@ class ClientChanges:
                     await self._delete(command)
                 case Fetch():
                     await self._fetch(command)
+        await self._tell()
         return self.carried
 
     async def _add(self, add: Add) -> None:
-        """A new item, or the one that the same Add made before. Messages cannot be added (MS-ASCMD_R755)."""
+        """A new item, or the one that the same Add made before. No message but a draft can be added (MS-ASCMD_R755)."""
+        if self._drafts is not None and add.item_class in (None, self._folder.item_class.value):
+            self.carried.responses.append(await self._add_draft(self._drafts, add))
+            return
         status, item = Status.CONVERSION_ERROR, None
         if self._is_kept and add.item_class in (None, self._folder.item_class.value):
             status, item = await self._carry_out_add(add)
@@ -108,11 +121,42 @@ class ClientChanges:
         self.carried.view = absorb_add(self.carried.view, entry)
         return Status.SUCCESS, entry.id
 
-    async def _entry(self, item: ItemId) -> Entry | None:
+    async def _add_draft(self, drafts: Drafts, add: Add) -> AddResponse:
+        name, digest = accepted_name(add.client_id, add.application_data)
+        name = name if add.send is None else f"{name}:send"
+        try:
+            email = load(Email, add.application_data)
+        except MalformedXml:
+            return AddResponse(client_id=add.client_id, status=Status.CONVERSION_ERROR)
+        earlier = self.carried.accepted.get(name)
+        found = await self._fetched(earlier.item) if earlier is not None else None
+        if earlier is not None and found is not None:
+            entry, answer = _entry_of(found), drafts.answer(found, email)
+        elif earlier is not None and add.send is not None:
+            # It was sent then. What the view holds above its Token and the store does not have, the client is told of.
+            revision = Revision(self.carried.view.token + 1)
+            entry, answer = Entry(id=earlier.item, revision=revision, received=int(self._ctx.now.timestamp())), None
+        else:
+            added = await drafts.add(add, email)
+            if isinstance(added, int):
+                return AddResponse(client_id=add.client_id, status=added)
+            entry, answer = added.entry, added.answer
+        self.carried.accepted[name] = Accepted(item=entry.id, digest=digest)
+        self.carried.view = absorb_add(self.carried.view, entry)
+        return AddResponse(
+            client_id=add.client_id,
+            server_id=server_id(self._folder.id, entry.id),
+            status=Status.SUCCESS,
+            application_data=answer,
+        )
+
+    async def _fetched(self, item: ItemId) -> Item | None:
         found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
-        if not found:
-            return None
-        return Entry(id=item, revision=found[0].revision, received=int(found[0].received.timestamp()))
+        return found[0] if found else None
+
+    async def _entry(self, item: ItemId) -> Entry | None:
+        found = await self._fetched(item)
+        return None if found is None else _entry_of(found)
 
     def _item(self, server_id: str) -> ItemId | None:
         """The item that a ServerId names in this collection."""
@@ -120,21 +164,24 @@ class ClientChanges:
         return parsed[1] if parsed is not None and parsed[0] == self._folder.id else None
 
     async def _change(self, change: Change) -> None:
+        self._brought_files = False
         status = await self._carry_out_change(change)
-        if status is not Status.SUCCESS:
+        if status != Status.SUCCESS or self._brought_files:
             self.carried.responses.append(
                 ChangeResponse(server_id=change.server_id, instance_id=change.instance_id, status=status)
             )
 
-    async def _carry_out_change(self, change: Change) -> Status:
+    async def _carry_out_change(self, change: Change) -> int:
         item = self._item(change.server_id)
         if item is None:
             return Status.NOT_FOUND
+        if self._drafts is not None:
+            return await self._change_draft(self._drafts, item, change)
         if change.application_data is None:
             return Status.CONVERSION_ERROR
         if self._is_kept:
             return await self._change_kept(item, change.application_data, change.instance_id)
-        if self._folder.item_class is ItemClass.EMAIL:
+        if self._folder.item_class is ItemClass.EMAIL and change.send is None:
             return await self._change_message(item, change.application_data)
         return Status.CONVERSION_ERROR
 
@@ -167,6 +214,61 @@ class ClientChanges:
         if made.after != made.before or again:
             carried.view = absorb_write(carried.view, item, before=made.before, after=made.after, repeated=again)
         return Status.SUCCESS
+
+    async def _change_draft(self, drafts: Drafts, item: ItemId, change: Change) -> int:
+        """A Change of a draft: of its content, of its state, or of both; or it is sent."""
+        data = dump(Email()) if change.application_data is None else change.application_data
+        try:
+            email = load(Email, data)
+        except MalformedXml:
+            return Status.CONVERSION_ERROR
+        name, digest = accepted_name(change.server_id, data)
+        found = await self._fetched(item)
+        if found is None:
+            # one that was sent under the same key, by the same Change
+            sent = change.send is not None and f"{name}:send" in self.carried.accepted
+            return Status.SUCCESS if sent else Status.NOT_FOUND
+        if change.send is None and change.application_data is None:
+            return Status.CONVERSION_ERROR
+        if change.send is None and not names_content(email):
+            return await self._change_message(item, data)
+        known = self._known.get(item, self._presented.token)
+        if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found, known, self._own(item)):
+            self.carried.view = absorb_conflict(self.carried.view, item)
+            return Status.CONFLICT
+        if change.send is not None:
+            status = await drafts.send_changed(change, found, email)
+            if status == Status.SUCCESS:
+                self.carried.accepted[f"{name}:send"] = Accepted(item=item, digest=digest)
+            return status
+        status = await self._rewrite_draft(drafts, found, email, repeated=name in self.carried.accepted)
+        if status == Status.SUCCESS:
+            self.carried.accepted[name] = Accepted(item=item, digest=digest)
+            status = await self._change_message(item, data)
+        return status
+
+    async def _rewrite_draft(self, drafts: Drafts, item: Item, email: Email, *, repeated: bool) -> int:
+        """The content of a draft. What the same request made of it before is not made of it again."""
+        if repeated and item.changed.content in self._own(item.id):
+            files = dict(numbers_of_added(item.index.attachments, email))
+            self._made(item.id, Written(before=item.changed.content, after=item.changed.content))
+        else:
+            made = await drafts.change(item, email)
+            if isinstance(made, int):
+                return made
+            files = dict(made.files)
+            self._made(item.id, made.written)
+        if added_files(email):
+            self._brought_files = True
+            self.carried.told[item.id] = {**self.carried.told.get(item.id, {}), **files}
+        return Status.SUCCESS
+
+    async def _tell(self) -> None:
+        """Of the drafts that got attachments, the client is told all there is now."""
+        for item, files in self.carried.told.items():
+            found = await self._fetched(item)
+            if found is not None and self._drafts is not None:
+                self.carried.commands.append(await self._drafts.told(found, files, self._terms.options))
 
     async def _change_kept(self, item: ItemId, data: Element, instance_id: str | None) -> Status:
         found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item])
@@ -239,6 +341,10 @@ class ClientChanges:
         content = await rendered_item(self._ctx, self._folder, found[0], self._terms.options.complete())
         status = Status.SERVER_ERROR if content is None else Status.SUCCESS
         self.carried.responses.append(FetchResponse(server_id=fetch.server_id, status=status, application_data=content))
+
+
+def _entry_of(item: Item) -> Entry:
+    return Entry(id=item.id, revision=item.revision, received=int(item.received.timestamp()))
 
 
 def _state_change(email: Email) -> StateChange:

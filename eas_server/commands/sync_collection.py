@@ -147,13 +147,14 @@ async def _answer(
         replace(state, written=carried.written, accepted=carried.accepted),
         CollectionState(key=INITIAL_KEY, view=sent.view, options=options),
     )
+    commands = (*carried.commands, *sent.commands)
     return CollectionResponse(
         sync_key=key,
         collection_id=folder.id,
         status=Status.SUCCESS,
         more_available=EMPTY if sent.more else None,
         responses=Responses(responses=tuple(carried.responses)) if carried.responses else None,
-        commands=ServerCommands(commands=tuple(sent.commands)) if sent.commands else None,
+        commands=ServerCommands(commands=commands) if commands else None,
     )
 
 
