@@ -12,6 +12,7 @@ from typing import Final
 
 from eas_server.commands.attachments import Base64, content_of, find_attachment, parse_file_reference
 from eas_server.commands.context import Command, Context, Reply
+from eas_server.commands.conversations import move_conversation
 from eas_server.commands.document_fetch import DocumentFailed, fetch_document, is_document
 from eas_server.commands.items import ItemOptions, application_data, body_plan, email_of
 from eas_server.commands.kept_items import KEPT, file_of
@@ -35,6 +36,7 @@ from protocol.commands.item_operations import (
     Fetched,
     FetchOptions,
     Move,
+    Moved,
     Operation,
     Request,
     Response,
@@ -73,6 +75,7 @@ async def handle(request: Request, ctx: Context) -> Response | Reply:
     if refusal is not None:
         return Response(status=refusal)
     work = _Work(ctx, list(await ctx.ports.folders.folders(ctx.account.user)))
+    moved: list[Moved] = []
     emptied: list[Emptied] = []
     fetched: list[Fetched] = []
     for operation in request.operations:
@@ -81,7 +84,10 @@ async def handle(request: Request, ctx: Context) -> Response | Reply:
                 emptied.append(await work.empty(operation))
             case Fetch():
                 fetched.append(await work.fetch(operation))
-    response = Response(status=Status.SUCCESS, responses=Responses(emptied=tuple(emptied), fetched=tuple(fetched)))
+            case Move():
+                moved.append(await move_conversation(ctx, work.folders, operation))
+    responses = Responses(moved=tuple(moved), emptied=tuple(emptied), fetched=tuple(fetched))
+    response = Response(status=Status.SUCCESS, responses=responses)
     if work.parts is None:
         return response
     document = wbxml.encode(dump(response, ctx.version))
@@ -102,8 +108,6 @@ def _refusal(operations: tuple[Operation, ...], ctx: Context) -> Status | None:
                 return Status.PROTOCOL_ERROR
             case Move() if operation.options is None or operation.options.move_always is None:
                 return Status.MOVE_ALWAYS_MISSING  # MS-ASCMD_R3475
-            case Move():
-                return Status.NOT_SUPPORTED  # MS-ASCMD_R4172
     return None
 
 
@@ -140,7 +144,7 @@ class _Work:
 
     def __init__(self, ctx: Context, folders: list[Folder]) -> None:
         self._ctx = ctx
-        self._folders = folders
+        self.folders = folders
         self._text_left = TEXT_BUDGET
         self.parts = _Parts() if ctx.accept_multipart else None
 
@@ -194,7 +198,7 @@ class _Work:
         return (folder, items[0]) if items else None
 
     def _folder(self, collection: str) -> Folder | None:
-        return next((folder for folder in self._folders if folder.id == collection), None)
+        return next((folder for folder in self.folders if folder.id == collection), None)
 
     async def _properties(self, wanted: Fetch, folder: Folder, item: Item) -> Element:
         options = self._options(wanted)
@@ -301,7 +305,7 @@ class _Work:
             return Status.NOT_FOUND
         if not subfolders:
             return Status.SUCCESS
-        kept = [child for child in self._folders if child.parent == folder.id and not await self._remove(child)]
+        kept = [child for child in self.folders if child.parent == folder.id and not await self._remove(child)]
         return Status.PARTIAL_SUCCESS if kept else Status.SUCCESS  # MS-ASCMD_R4168
 
     async def _remove_items(self, collection: CollectionId) -> None:
@@ -317,14 +321,14 @@ class _Work:
 
     async def _remove(self, folder: Folder) -> bool:
         """Whether the folder could go, with all below it: the special folders stay."""
-        gone = subtree(self._folders, folder.id)
-        if any(is_special(inner) for inner in self._folders if inner.id in gone):
+        gone = subtree(self.folders, folder.id)
+        if any(is_special(inner) for inner in self.folders if inner.id in gone):
             return False
         try:
             await self._ctx.ports.folders.delete_folder(self._ctx.account.user, folder.id)
         except NoSuchFolder:
             log.info("request %s: folder %s was gone already", self._ctx.request_id, folder.id)
-        self._folders = [kept for kept in self._folders if kept.id not in gone]
+        self.folders = [kept for kept in self.folders if kept.id not in gone]
         return True
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eas_server.delivery.attendant import Attendant
+from eas_server.delivery.conversation_rules import AlwaysMoved
 from eas_server.delivery.out_of_office import AutomaticReplies
 from eas_server.delivery.pipeline import Pipeline, Step
 from eas_server.delivery.ports import DeliveryPorts
@@ -11,7 +12,7 @@ from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmissi
 
 def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
     """All of them."""
-    return (Attendant(ports), AutomaticReplies(ports))
+    return (Attendant(ports), AlwaysMoved(ports), AutomaticReplies(ports))
 
 
 def deliver_through(

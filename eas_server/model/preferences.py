@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
-from eas_server.model.ids import UserId
+from eas_server.model.ids import CollectionId, UserId
+
+MAX_CONVERSATION_RULES: Final = 1000
+"""How many conversations of a user are moved always. Their record takes some 50 octets each."""
 
 
 class Preference(Protocol):
@@ -39,6 +42,34 @@ class CalendarRights:
     def of(self, user: UserId) -> CalendarRight:
         """What `user`, who is not the owner, may see."""
         return self.others.get(user, self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRule:
+    """Where the mail of a conversation goes."""
+
+    conversation_id: bytes
+    folder: CollectionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRules:
+    """Conversations that are always moved ([MS-ASCON] 2.2.2.8), the one that was asked for last at the end."""
+
+    KIND: ClassVar[str] = "conversation-rules"
+
+    rules: tuple[ConversationRule, ...] = ()
+
+    def folder_of(self, conversation_id: bytes) -> CollectionId | None:
+        """Where mail of that conversation goes; None: where mail goes."""
+        return next((rule.folder for rule in self.rules if rule.conversation_id == conversation_id), None)
+
+    def with_rule(self, conversation_id: bytes, folder: CollectionId | None) -> "ConversationRules":
+        """These rules with one for that conversation, or (None) without; of too many the oldest is dropped."""
+        kept = [rule for rule in self.rules if rule.conversation_id != conversation_id]
+        if folder is not None:
+            kept.append(ConversationRule(conversation_id=conversation_id, folder=folder))
+        return ConversationRules(rules=tuple(kept[-MAX_CONVERSATION_RULES:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ class Status(IntEnum):
     ACCESS_DENIED = 16
     PARTIAL_SUCCESS = 17
     CREDENTIALS_REQUIRED = 18
+    INVALID_COMBINATION = 105
+    """A common one that [MS-ASCON] 2.2.2.10 names for a Move."""
     MOVE_ALWAYS_MISSING = 155
     NOT_SUPPORTED = 156
 

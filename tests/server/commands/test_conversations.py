@@ -9,16 +9,21 @@ from typing import Any
 import pytest
 
 from eas_server.commands import item_operations, move_items, search
+from eas_server.delivery.steps import deliver_through
+from eas_server.interfaces import Delivery, Submission
+from eas_server.model.blob import MemoryBlob
 from eas_server.model.ids import ROOT, CollectionId
-from eas_server.model.mail import FolderType, SearchQuery
+from eas_server.model.mail import FolderType, NewMessage, SearchQuery
+from eas_server.model.preferences import MAX_CONVERSATION_RULES, ConversationRules
+from eas_server.render.mime import index_message
 from protocol.codepages import tag
 from protocol.commands import item_operations as operations
 from protocol.commands import move_items as moving
 from protocol.commands.search import And, MailboxQuery, Request, Store
 from protocol.commands.sync import Delete
 from protocol.elements import Element
-from protocol.schema import dump
-from protocol.versions import V14_0, V14_1, V16_0, V16_1, ProtocolVersion
+from protocol.schema import EMPTY, dump
+from protocol.versions import V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
 from tests.server.commands.support import ALICE
 
@@ -100,3 +105,139 @@ async def test_a_conversation_is_found_and_fetched(box: Mailbox, version: Protoc
     for fetched in response.responses.fetched:
         told = fetched.properties.find(tag("Email2:ConversationId"))
         assert bytes(told.content.octets) == conversation_id
+
+
+def always(conversation_id: bytes, target: str) -> operations.Move:
+    options = operations.MoveOptions(move_always=EMPTY)
+    return operations.Move(conversation_id=conversation_id, target=target, options=options)
+
+
+async def move(box: Mailbox, *moves: operations.Move, version: ProtocolVersion = V16_1) -> list[int]:
+    bench = replace(box.bench, version=version)
+    response = await bench.run(item_operations.COMMAND, operations.Request(operations=moves))
+    assert response.status == operations.Status.SUCCESS
+    assert [moved.conversation_id for moved in response.responses.moved] == [each.conversation_id for each in moves]
+    return [moved.status for moved in response.responses.moved]
+
+
+async def submit(box: Mailbox, octets: bytes, folder: FolderType = FolderType.INBOX) -> None:
+    """Mail that comes in through all that happens when mail is delivered."""
+    index, text = index_message(octets, received=box.bench.now)
+    new = NewMessage(content=MemoryBlob(octets), index=index, text=text, received=box.bench.now)
+    store = box.store
+    pipeline = deliver_through(
+        store.submission,
+        folders=store.folders,
+        mail=store.mail,
+        search=store.mail,
+        accounts=store.accounts,
+        preferences=store.preferences,
+        host="mail.example.com",
+        domains=("example.com",),
+    )
+    delivery = Delivery(user=ALICE.user, folder=folder, message=new)
+    await pipeline.submit(
+        Submission(user=ALICE.user, source=None, deliveries=(delivery,), forwarding=None, now=box.bench.now)
+    )
+
+
+def reply(number: int) -> bytes:
+    return message(f"Re: plan {number}", References="<plan@example.com>", In_Reply_To="<plan@example.com>")
+
+
+@pytest.mark.requirement(
+    "MS-ASCON_R130",
+    "MS-ASCON_R134",
+    "MS-ASCON_R143",
+    "MS-ASCON_R172",
+    "MS-ASCON_R215",
+    "MS-ASCON_R216",
+    "MS-ASCMD_R3470",
+)
+@SINCE_14
+async def test_a_conversation_is_moved_always(box: Mailbox, version: ProtocolVersion) -> None:
+    conversation_id, _ = await conversation(box)
+    target = await box.store.folders.create_folder(ALICE.user, ROOT, "Plans", FolderType.USER_MAIL)
+    other = await box.store.folders.create_folder(ALICE.user, target.id, "Old", FolderType.USER_MAIL)
+    sent = await folder(box, FolderType.SENT_ITEMS)
+    await box.deliver(reply(7), folder=other.id)
+    await box.deliver(reply(8), folder=sent)
+    assert await move(box, always(conversation_id, target.id), version=version) == [1]
+    assert sorted(await folders_of(box, conversation_id)) == sorted([*[target.id] * (COUNT + 1), sent])
+    await submit(box, reply(9))
+    await submit(box, reply(10), FolderType.SENT_ITEMS)
+    await submit(box, message("another"))
+    assert sorted(await folders_of(box, conversation_id)) == sorted([*[target.id] * (COUNT + 2), sent, sent])
+
+
+@pytest.mark.requirement("MS-ASCON_R166", "MS-ASCON_R168", "MS-ASCON_R213", "MS-ASCON_R214")
+async def test_a_conversation_is_ignored(box: Mailbox) -> None:
+    conversation_id, names = await conversation(box)
+    trash = await folder(box, FolderType.DELETED_ITEMS)
+    phone = box.phone()
+    await phone.all()
+    assert await move(box, always(conversation_id, trash)) == [1]
+    await submit(box, reply(9))
+    assert await folders_of(box, conversation_id) == [trash] * (COUNT + 1)
+    await phone.all()
+    assert not set(names) & set(phone.items)
+    assert len(phone.items) == 1
+
+
+async def test_a_conversation_goes_its_usual_way_again(box: Mailbox) -> None:
+    conversation_id, _ = await conversation(box)
+    trash = await folder(box, FolderType.DELETED_ITEMS)
+    assert await move(box, always(conversation_id, trash), always(conversation_id, INBOX)) == [1, 1]
+    await submit(box, reply(9))
+    assert await folders_of(box, conversation_id) == [INBOX] * (COUNT + 1)
+    assert await box.store.preferences.preference(ALICE.user, ConversationRules) == ConversationRules()
+
+
+async def test_the_folder_of_a_conversation_is_gone(box: Mailbox) -> None:
+    conversation_id, _ = await conversation(box)
+    target = await box.store.folders.create_folder(ALICE.user, ROOT, "Plans", FolderType.USER_MAIL)
+    assert await move(box, always(conversation_id, target.id)) == [1]
+    await box.store.folders.delete_folder(ALICE.user, target.id)
+    await submit(box, reply(9))
+    assert await folders_of(box, conversation_id) == [INBOX]
+
+
+@pytest.mark.requirement(
+    "MS-ASCON_R169",
+    "MS-ASCON_R327",
+    "MS-ASCON_R146",
+    "MS-ASCON_R317",
+    "MS-ASCON_R262",
+    "MS-ASCON_R338",
+    "MS-ASCON_R175",
+)
+async def test_each_move_has_its_own_status(box: Mailbox) -> None:
+    conversation_id, _ = await conversation(box)
+    targets = [FolderType.CONTACTS, FolderType.DRAFTS, FolderType.OUTBOX, FolderType.CALENDAR]
+    refused = [always(conversation_id, await folder(box, kind)) for kind in targets]
+    cache = await folder(box, FolderType.RECIPIENT_INFORMATION_CACHE)
+    unknown = always(b"x" * 16, INBOX), always(b"", INBOX), always(conversation_id, "nowhere")
+    moves = [*refused, always(conversation_id, cache), *unknown, always(conversation_id, "4")]
+    assert await move(box, *moves) == [156] * len(targets) + [105, 6, 6, 6, 1]
+
+
+@pytest.mark.requirement("MS-ASCMD_R3474", "MS-ASCMD_R3475", "MS-ASCMD_R4171", "MS-ASCMD_R6850")
+async def test_a_move_is_for_good_and_since_14(box: Mailbox) -> None:
+    conversation_id, _ = await conversation(box)
+    trash = await folder(box, FolderType.DELETED_ITEMS)
+    once = operations.Move(conversation_id=conversation_id, target=trash)
+    for version, wanted, status in ((V14_0, once, 155), (V12_1, always(conversation_id, trash), 2)):
+        bench = replace(box.bench, version=version)
+        response = await bench.run(item_operations.COMMAND, operations.Request(operations=(wanted,)))
+        assert (response.status, response.responses) == (status, None)
+    assert await folders_of(box, conversation_id) == [INBOX] * COUNT
+
+
+def test_the_oldest_rules_are_dropped() -> None:
+    rules = ConversationRules()
+    for number in range(MAX_CONVERSATION_RULES + 2):
+        rules = rules.with_rule(number.to_bytes(16, "big"), INBOX)
+    assert len(rules.rules) == MAX_CONVERSATION_RULES
+    assert rules.folder_of((1).to_bytes(16, "big")) is None
+    assert rules.folder_of((2).to_bytes(16, "big")) == INBOX
+    assert rules.with_rule((2).to_bytes(16, "big"), None).folder_of((2).to_bytes(16, "big")) is None
