@@ -42,9 +42,12 @@ class _Desk:
         self.readers = frozenset(reader.lower() for reader in settings.readers)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"share-{settings.name}")
         self._waiting = 0
+        self._closed = False
 
     async def run(self, work: Callable[[], T]) -> T:
         """See `file.Run`."""
+        if self._closed:
+            raise LibraryUnavailable("the server stops")
         if self._waiting >= MAX_WAITING:
             raise LibraryUnavailable(f"too many requests wait for the share {self.share.settings.name}")
         self._waiting += 1
@@ -57,6 +60,7 @@ class _Desk:
             self._waiting -= 1
 
     def close(self) -> None:
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
