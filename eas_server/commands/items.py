@@ -6,6 +6,7 @@ from typing import Self
 from eas_server.commands.attachments import file_reference, lasting_number
 from eas_server.commands.context import Context
 from eas_server.commands.kept_items import KEPT, Reading, kept_data
+from eas_server.commands.meetings import meeting_request_of
 from eas_server.commands.rights import disclosed, license_of, reference_number
 from eas_server.model import blob
 from eas_server.model.ids import CollectionId
@@ -99,6 +100,7 @@ async def email_of(
         ),
         body_part=part.body_part() if part is not None else None,
         is_draft=True if is_draft else None,
+        meeting=await meeting_request_of(ctx, item),
     )
     granted = license_of(item, ctx)
     return email if granted is None else replace(email, rights_management_license=granted)

@@ -7,7 +7,7 @@ from eas_server.model.ids import Revision
 from eas_server.model.mail import Attachment, Flag, Item
 from protocol.items import airsyncbase, email
 from protocol.items.airsyncbase import Attachments, Body, BodyPart
-from protocol.items.email import Email, FlagStatus, Importance, LastVerb
+from protocol.items.email import Email, FlagStatus, Importance, LastVerb, MeetingRequest
 
 FileReference = Callable[[int], str]
 """Gives the FileReference of the attachment with that number in the index, counted from 0."""
@@ -21,6 +21,7 @@ def email_properties(
     body_part: BodyPart | None = None,
     is_draft: bool | None = None,
     received_as_bcc: bool = False,
+    meeting: MeetingRequest | None = None,
 ) -> Email:
     """All properties of a message: for an Add, a full Change, a Fetch or a search result.
 
@@ -42,6 +43,7 @@ def email_properties(
         attachments=_attachments(index.attachments, file_reference),
         body=body,
         message_class=index.message_class,
+        meeting_request=meeting,
         internet_cpid=str(index.codepage),
         flag=flag_element(state.flag),
         content_class=index.content_class,
