@@ -14,7 +14,7 @@ from eas_server.commands.attachments import Base64, content_of, find_attachment,
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.commands.conversations import move_conversation
 from eas_server.commands.document_fetch import DocumentFailed, fetch_document, is_document
-from eas_server.commands.items import ItemOptions, application_data, body_plan, email_of
+from eas_server.commands.items import ItemOptions, application_data, are_parts_offered, body_plan, email_of
 from eas_server.commands.kept_items import KEPT, file_of
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.rights import attachment_place, disclosed, unprotected
@@ -47,7 +47,7 @@ from protocol.commands.item_operations import (
 from protocol.elements import Buffer, Element, Inline, size_of
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
-from protocol.items.airsyncbase import Body, BodyPartPreference, BodyType
+from protocol.items.airsyncbase import Body, BodyPartPreference
 from protocol.multipart import Multipart, Part
 from protocol.schema import dump, tag_of
 from protocol.status import CommonStatus
@@ -66,7 +66,6 @@ PARTS_BUDGET: Final = 2**32 - 2**27
 """Octets of all parts of an answer: the numbers of the form have 32 bits, and the document needs some of them."""
 
 _RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
-_PART_TYPES: Final = frozenset({BodyType.PLAIN, BodyType.HTML})
 
 
 async def handle(request: Request, ctx: Context) -> Response | Reply:
@@ -215,7 +214,7 @@ class _Work:
         parts: tuple[BodyPartPreference, ...] = ()
         if self._ctx.version >= V14_1:
             parts = options.body_part_preferences
-        if any(part.type not in _PART_TYPES for part in parts):
+        if not are_parts_offered(parts):
             raise _Failed(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
         return ItemOptions(
             preferences=options.body_preferences,

@@ -1,5 +1,6 @@
 """From a stored item to the properties that a client gets: shared by Sync, ItemOperations and Search."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,10 +16,11 @@ from eas_server.render.body import BodyPlan, RenderedBody, choose_body, choose_b
 from eas_server.render.email import email_properties
 from protocol.commands.sync import Options
 from protocol.elements import Element
-from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
+from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
 from protocol.items.email import Email
 from protocol.schema import dump
 
+from protocol.versions import V14_1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemOptions:
@@ -58,6 +60,11 @@ class ItemOptions:
 
 
 def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
+def are_parts_offered(preferences: Sequence[BodyPartPreference]) -> bool:
+    """Whether the parts that a client asks for can be had: as HTML alone, else Status 164 (MS-ASCON_R241)."""
+    return all(preference.type is BodyType.HTML for preference in preferences)
+
+
     """Which body the item goes with."""
     plan = choose_body(
         item,
@@ -87,12 +94,14 @@ async def email_of(
 
     A protected message goes as it is given: `rights.disclosed` decides before.
     """
-    body = await rendered(item, plan or body_plan(item, options))
-    part_plan = choose_body_part(item, options.part_preferences)
+    parts = options.part_preferences if ctx.version >= V14_1 else ()
+    # asked for a part alone, the client gets that alone, MS-ASCON_R247
+    body = await rendered(item, plan or body_plan(item, options)) if options.preferences or not parts else None
+    part_plan = choose_body_part(item, parts)
     part = await rendered(item, part_plan) if part_plan is not None else None
     email = email_properties(
         item,
-        body.body(),
+        body.body() if body is not None else None,
         file_reference=lambda number: file_reference(
             collection,
             item.id,

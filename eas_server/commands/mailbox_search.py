@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from eas_server.commands.context import Context
-from eas_server.commands.items import ItemOptions, application_data, body_plan
+from eas_server.commands.items import ItemOptions, application_data, are_parts_offered, body_plan
 from eas_server.commands.rights import disclosed
 from eas_server.commands.search_ranges import SearchFailed, answered, span_of
 from eas_server.errors import NoSuchFolder, Unavailable
@@ -27,7 +27,6 @@ from protocol.commands.search import (
     item_properties,
     mailbox_query,
 )
-from protocol.items.airsyncbase import BodyType
 from protocol.status import CommonStatus
 from protocol.versions import V14_0, V14_1, ProtocolVersion
 
@@ -40,7 +39,6 @@ RESULT_OVERHEAD: Final = 1024
 
 _CLASSES: Final = frozenset({*(known.value for known in ItemClass), "SMS"})  # MS-ASCMD_R920
 _SINCE_14: Final = frozenset({ItemClass.NOTES.value, "SMS"})  # MS-ASCMD_R6288
-_PART_TYPES: Final = frozenset({BodyType.PLAIN, BodyType.HTML})
 _SECOND: Final = timedelta(seconds=1)
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than any message; the calendar ends soon after it."""
@@ -97,7 +95,7 @@ def _check_parts(options: Options, wanted: And, version: ProtocolVersion) -> Non
         return
     if wanted.conversation_id is None:
         raise SearchFailed(StoreStatus.INVALID_REQUEST)  # MS-ASCMD_R5568, MS-ASAIRS_R10011
-    if any(part.type not in _PART_TYPES for part in options.body_part_preferences):
+    if not are_parts_offered(options.body_part_preferences):
         raise SearchFailed(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from eas_server.commands.client_changes import Carried, ClientChanges, Terms, deleted_items_of
 from eas_server.commands.context import Context
-from eas_server.commands.items import ItemOptions
+from eas_server.commands.items import ItemOptions, are_parts_offered
 from eas_server.commands.kept_items import has_class
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.server_changes import Budget, Sent, render_steps
@@ -32,11 +32,13 @@ from protocol.commands.sync import (
     CollectionResponse,
     Conflict,
     Responses,
+    Options,
     ServerCommands,
     Status,
 )
 from protocol.schema import EMPTY
-from protocol.versions import V14_0
+from protocol.status import CommonStatus
+from protocol.versions import V14_0, V14_1
 
 _Key = tuple[int, str, str, str]
 _locks: Final[weakref.WeakValueDictionary[_Key, asyncio.Lock]] = weakref.WeakValueDictionary()
@@ -106,6 +108,12 @@ def _check_class(asked: Collection, folder: Folder) -> None:
 
 
 async def _go_on(
+def _check_parts(ctx: Context, options: Options) -> None:
+    part = options.body_part_preference
+    if part is not None and ctx.version >= V14_1 and not are_parts_offered((part,)):
+        raise CommandError(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
+
+
     ctx: Context, asked: Collection, folder: Folder, folders: Mapping[CollectionId, Folder], budget: Budget
 ) -> CollectionResponse | None:
     _check_class(asked, folder)
@@ -114,6 +122,7 @@ async def _go_on(
         raise StaleSyncKey(asked.sync_key)
     options = choose(asked.options, folder.item_class, state.options)
     supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
+    _check_parts(ctx, options)
     conversations = ctx.version >= V14_0 and conversations_of(asked, state.options)
     changed = asked.options or asked.supported is not None or asked.conversation_mode is not None
     remembered = pack(options, supported, conversations=conversations) if changed else state.options
@@ -128,6 +137,7 @@ async def _go_on(
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
     scope = scope_of(options, folder.item_class, ctx.now, conversations=conversations)
     sent = await _window(ctx, asked, folder, carried.view, terms.options, scope, budget)
+    scope = await within_max_items(ctx, folder, options, scope)
     if not commands and not sent.commands and not sent.more:
         amended = replace(state, view=sent.view, options=remembered)
         if amended != state:

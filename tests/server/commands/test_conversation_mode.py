@@ -161,6 +161,51 @@ async def test_what_the_filter_hides_comes_with_its_preview(box: Mailbox) -> Non
         assert email.body_part.data
 
 
+@pytest.mark.requirement(
+    "MS-ASCON_R234",
+    "MS-ASCON_R237",
+    "MS-ASCON_R245",
+    "MS-ASCON_R246",
+    "MS-ASCON_R247",
+    "MS-ASCON_R248",
+    "MS-ASCON_R240",
+)
+@pytest.mark.parametrize("version", [V14_0, V14_1, V16_0, V16_1])
+@pytest.mark.parametrize("body", [False, True])
+@pytest.mark.parametrize("part", [False, True])
+async def test_a_body_and_a_part_as_asked_for(box: Mailbox, version: ProtocolVersion, body: bool, part: bool) -> None:
+    await box.deliver(message("long", "word " * 100))
+    wanted = Options(
+        body_preferences=(BodyPreference(type=BodyType.PLAIN),) if body else (),
+        body_part_preference=BodyPartPreference(type=BodyType.HTML, truncation_size=90) if part else None,
+    )
+    device = phone(box, version)
+    await device.all(options=wanted)
+    (email,) = device.items.values()
+    has_part = part and version >= V14_1
+    assert (email.body is not None) == (body or not has_part)
+    assert (email.body_part is not None) == has_part
+    if email.body_part is not None:
+        assert (email.body_part.status, email.body_part.truncated) == (1, True)
+        assert email.body_part.estimated_data_size > 500
+        assert 0 < len(str(email.body_part.data)) <= 90
+
+
+@pytest.mark.requirement("MS-ASCON_R241", "MS-ASAIRS_R272", "MS-ASAIRS_R63")
+@pytest.mark.parametrize("type_", [BodyType.PLAIN, BodyType.RTF, BodyType.MIME])
+async def test_parts_are_html(box: Mailbox, type_: BodyType) -> None:
+    await box.deliver(message("long", "word " * 100))
+    device = phone(box)
+    await device.ask()
+    answer = await device.ask(options=Options(body_part_preference=BodyPartPreference(type=type_)), lose=True)
+    assert (answer.status, answer.sync_key) == (164, device.key)
+    all_of_it = BodyPartPreference(type=BodyType.HTML, truncation_size=90, all_or_none=True)
+    await device.all(options=Options(body_part_preference=all_of_it))
+    (email,) = device.items.values()
+    assert email.body_part is not None
+    assert (email.body_part.status, email.body_part.data) == (176, None)
+
+
 @pytest.mark.requirement("MS-ASCMD_R2117")
 async def test_other_classes_have_no_conversations(box: Mailbox) -> None:
     asked = Collection(sync_key="0", collection_id=CONTACTS, conversation_mode=True)
