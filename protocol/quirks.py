@@ -148,6 +148,15 @@ FIND_AT_14_1 = Quirk(
     note="Find comes at 14.1, which does not have it (MS-ASCMD_R10032017). It is answered as at 16.1.",
     fixture="wbxml/Find/request.wbxml",
 )
+DRAFTS_FLOOD = Quirk(
+    name="DRAFTS_FLOOD",
+    client="Gmail for Android (FullDraftsUpSync)",
+    note="One Sync changes every draft there is, hundreds of them, though 200 commands are the limit (MS-ASCMD_R5658). "
+    "So many Changes in the Drafts folder are carried out; more are refused as ever.",
+    fixture="wbxml/Sync/request_drafts_flood.wbxml",
+)
+DRAFTS_FLOOD_LIMIT: Final = 2000
+"""Changes of drafts in one request that DRAFTS_FLOOD lets pass."""
 
 QUIRKS: Mapping[str, Quirk] = {
     quirk.name: quirk
@@ -166,6 +175,7 @@ QUIRKS: Mapping[str, Quirk] = {
         INVALID_TIME_ZONE,
         MIXED_DATE_FORMS,
         FIND_AT_14_1,
+        DRAFTS_FLOOD,
     )
 }
 """All quirks by name."""

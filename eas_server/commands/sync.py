@@ -11,13 +11,17 @@ from eas_server.commands.server_changes import Budget
 from eas_server.commands.sync_collection import sync_collection
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.model.ids import INITIAL_KEY, ROOT, CollectionId
-from eas_server.sync.hierarchy import is_recipient_cache
+from eas_server.model.mail import FolderType
+from eas_server.sync.hierarchy import is_recipient_cache, visible
+from protocol import quirks
 from protocol.commands.sync import (
     Add,
+    Change,
     Collection,
     CollectionResponse,
     Collections,
     CollectionsResponse,
+    Delete,
     Request,
     Response,
     Status,
@@ -25,7 +29,7 @@ from protocol.commands.sync import (
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
 from protocol.schema import Empty
-from protocol.versions import ProtocolVersion
+from protocol.versions import V16_0, ProtocolVersion
 
 SECONDS_OF_MINUTE: Final = 60
 MIN_WAIT: Final = 1
@@ -40,6 +44,7 @@ async def handle(request: Request, ctx: Context) -> Response | Reply | None:
         full = _complete(request, ctx)
         seconds = _interval(full, ctx)
         collections = _checked(full, ctx)
+        await _check_count(collections, ctx)
         await _check_read_only(collections, ctx)
     except _Refused as refused:
         if request.partial is None and refused.status != Status.INVALID_INTERVAL:
@@ -119,22 +124,38 @@ def _checked(request: Request, ctx: Context) -> Sequence[Collection]:
     names = {collection.collection_id for collection in collections}
     if not names or len(names) < len(collections):
         raise _Refused(Status.PROTOCOL_ERROR)
-    if sum(len(c.commands.commands) for c in collections if c.commands) > limits.max_commands:
-        raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R5659
     for collection in collections:
         if collection.sync_key == INITIAL_KEY and collection.get_changes:
             raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R3128, R5838
     return collections
 
 
-async def _check_read_only(collections: Sequence[Collection], ctx: Context) -> None:
-    """Nothing can be added to the recipient information cache: the whole request fails (MS-ASCMD_R756)."""
-    adding = {
-        c.collection_id for c in collections if c.commands and any(isinstance(a, Add) for a in c.commands.commands)
-    }
-    if adding:
+async def _check_count(collections: Sequence[Collection], ctx: Context) -> None:
+    """No more commands than the limit, but for drafts (quirks.DRAFTS_FLOOD)."""
+    limit, count = ctx.settings.sync.max_commands, sum(len(c.commands.commands) for c in collections if c.commands)
+    if count > limit and ctx.version >= V16_0 and quirks.tolerates(quirks.DRAFTS_FLOOD):
         folders = await ctx.ports.folders.folders(ctx.account.user)
-        if any(folder.id in adding and is_recipient_cache(folder) for folder in folders):
+        drafts = {folder.id for folder in folders if folder.type is FolderType.DRAFTS}
+        flooded = [each.commands.commands for each in collections if each.commands and each.collection_id in drafts]
+        changes = sum(isinstance(command, Change) for commands in flooded for command in commands)
+        count -= min(changes, quirks.DRAFTS_FLOOD_LIMIT)
+    if count > limit:
+        raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R5659
+
+
+async def _check_read_only(collections: Sequence[Collection], ctx: Context) -> None:
+    """Nothing can be added to the recipient information cache: the whole request fails (MS-ASCMD_R756).
+
+    So it does for other changes of it, for which the documents have no Status (docs/decisions/0024).
+    """
+    changing = {
+        c.collection_id
+        for c in collections
+        if c.commands and any(isinstance(a, (Add, Change, Delete)) for a in c.commands.commands)
+    }
+    if changing:
+        folders = await ctx.ports.folders.folders(ctx.account.user)
+        if any(folder.id in changing and is_recipient_cache(folder) for folder in folders):
             raise _Refused(Status.PROTOCOL_ERROR)
 
 
@@ -159,7 +180,8 @@ async def _answers(
 
 async def _round(request: Request, collections: Sequence[Collection], ctx: Context) -> list[CollectionResponse]:
     """One look at each collection, in the order received, within the budget of the whole answer (MS-ASCMD_R4777)."""
-    folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
+    known = visible(await ctx.ports.folders.folders(ctx.account.user), ctx.version)
+    folders = {folder.id: folder for folder in known}
     limits = ctx.settings.sync
     budget = Budget(
         items=window(request.window_size, limits.max_window_size),

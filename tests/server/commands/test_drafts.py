@@ -14,6 +14,7 @@ from eas_server.commands.attachments import content_of
 from eas_server.model.blob import read
 from eas_server.model.ids import CollectionId, parse_server_id
 from eas_server.model.mail import FolderType, Item
+from protocol import quirks, wbxml
 from protocol.commands import item_operations as operations
 from protocol.commands.sync import (
     Add,
@@ -23,6 +24,7 @@ from protocol.commands.sync import (
     Conflict,
     Delete,
     Options,
+    Request,
     Status,
 )
 from protocol.elements import Element, Inline, Opaque
@@ -39,7 +41,7 @@ from protocol.items.airsyncbase import (
 from protocol.items.email import Email, Flag, FlagStatus, Importance
 from protocol.schema import EMPTY, dump, load
 from protocol.status import CommonStatus
-from protocol.versions import SUPPORTED, V16_0, V16_1, ProtocolVersion
+from protocol.versions import SUPPORTED, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import Mailbox, Phone, mailbox, message
 from tests.server.commands.support import ALICE
 
@@ -724,3 +726,51 @@ async def test_draft_with_all_at_once_in_one_request(box: Mailbox) -> None:
     assert answer.commands.commands == (Delete(server_id=name),)
     (item,) = await items_in(box, FolderType.INBOX, "bob@example.com")
     assert (item.index.subject, len(item.index.attachments)) == ("older", 1)
+
+
+# ---- many at once
+
+
+FLOOD = Path(__file__).parents[3] / "fixtures" / "wbxml" / "Sync" / "request_drafts_flood.wbxml"
+
+
+@pytest.mark.requirement("MS-ASCMD_R5659")
+@pytest.mark.parametrize("version", [V14_1, V16_1])
+async def test_flood_of_drafts(box: Mailbox, version: ProtocolVersion) -> None:
+    """quirks.DRAFTS_FLOOD: more Changes in the Drafts folder than one request may have, from 16.0 on."""
+    phone = await drafting(box, version)
+    request = load(Request, wbxml.decode(FLOOD.read_bytes()))
+    assert request.collections is not None
+    assert request.collections.collections[0].commands is not None
+    commands = request.collections.collections[0].commands.commands
+    assert len(commands) > phone.bench.settings.sync.max_commands
+    answer = await phone.ask(*commands)
+    if version < V16_0:
+        assert answer.status == Status.PROTOCOL_ERROR
+    else:
+        assert {response.status for response in answer.responses.responses} == {Status.NOT_FOUND}
+
+
+async def test_flood_switched_off(box: Mailbox) -> None:
+    phone = await drafting(box)
+    quirks.refuse(frozenset({quirks.DRAFTS_FLOOD.name}))
+    try:
+        answer = await phone.ask(*[changing("2:1", Email(subject="s"))] * 201)
+    finally:
+        quirks.refuse(quirks.NONE_REFUSED)
+    assert answer.status == Status.PROTOCOL_ERROR
+
+
+@pytest.mark.requirement("MS-ASCMD_R5657")
+async def test_flood_of_other_commands(box: Mailbox) -> None:
+    phone = await drafting(box)
+    name = await add(phone, Email(subject="s"))
+    for command in (Delete(server_id=name), adding(Email(subject="s"))):
+        answer = await phone.ask(*[command] * 201)
+        assert answer.status == Status.PROTOCOL_ERROR
+    answer = await phone.ask(*[changing(name, Email(subject="s"))] * 2201)
+    assert answer.status == Status.PROTOCOL_ERROR
+    inbox = box.phone()
+    await inbox.all()
+    answer = await inbox.ask(*[changing("1:1", Email(read=True))] * 201)
+    assert answer.status == Status.PROTOCOL_ERROR
