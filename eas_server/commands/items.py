@@ -19,8 +19,8 @@ from protocol.elements import Element
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
 from protocol.items.email import Email
 from protocol.schema import dump
-
 from protocol.versions import V14_1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemOptions:
@@ -59,12 +59,12 @@ class ItemOptions:
         )
 
 
-def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
 def are_parts_offered(preferences: Sequence[BodyPartPreference]) -> bool:
     """Whether the parts that a client asks for can be had: as HTML alone, else Status 164 (MS-ASCON_R241)."""
     return all(preference.type is BodyType.HTML for preference in preferences)
 
 
+def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
     """Which body the item goes with."""
     plan = choose_body(
         item,

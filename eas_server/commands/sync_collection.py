@@ -31,8 +31,8 @@ from protocol.commands.sync import (
     Collection,
     CollectionResponse,
     Conflict,
-    Responses,
     Options,
+    Responses,
     ServerCommands,
     Status,
 )
@@ -107,13 +107,13 @@ def _check_class(asked: Collection, folder: Folder) -> None:
         raise CommandError(Status.PROTOCOL_ERROR, "ConversationMode without e-mail")  # MS-ASCMD_R2117
 
 
-async def _go_on(
 def _check_parts(ctx: Context, options: Options) -> None:
     part = options.body_part_preference
     if part is not None and ctx.version >= V14_1 and not are_parts_offered((part,)):
         raise CommandError(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
 
 
+async def _go_on(
     ctx: Context, asked: Collection, folder: Folder, folders: Mapping[CollectionId, Folder], budget: Budget
 ) -> CollectionResponse | None:
     _check_class(asked, folder)
@@ -121,8 +121,8 @@ def _check_parts(ctx: Context, options: Options) -> None:
     if state is None:
         raise StaleSyncKey(asked.sync_key)
     options = choose(asked.options, folder.item_class, state.options)
-    supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
     _check_parts(ctx, options)
+    supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
     conversations = ctx.version >= V14_0 and conversations_of(asked, state.options)
     changed = asked.options or asked.supported is not None or asked.conversation_mode is not None
     remembered = pack(options, supported, conversations=conversations) if changed else state.options
@@ -136,8 +136,8 @@ def _check_parts(ctx: Context, options: Options) -> None:
     commands = asked.commands.commands if asked.commands else ()
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
     scope = scope_of(options, folder.item_class, ctx.now, conversations=conversations)
-    sent = await _window(ctx, asked, folder, carried.view, terms.options, scope, budget)
     scope = await within_max_items(ctx, folder, options, scope)
+    sent = await _window(ctx, asked, folder, carried.view, terms.options, scope, budget)
     if not commands and not sent.commands and not sent.more:
         amended = replace(state, view=sent.view, options=remembered)
         if amended != state:
