@@ -322,6 +322,8 @@ class Endpoint:
             finished = True
         except TooSlow:
             record.note = "the client did not take the answer"
+        except Unavailable as error:  # the octets of a Blob cannot be reached any more: what was begun cannot be ended
+            record.note = f"the answer broke off: {error}"
         finally:
             if not finished:
                 abort(exchange.scope)
