@@ -5,13 +5,14 @@ from typing import Final
 from eas_server.commands.context import Command, Context
 from eas_server.commands.lookahead import look_ahead, whole_conversations
 from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.recipient_cache import within_max_items
 from eas_server.commands.sync_options import choose, has_filter, scope_of
 from eas_server.errors import CommandError, NoSuchFolder, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.view import CollectionState
 from eas_server.sync.filters import Scope
-from eas_server.sync.hierarchy import is_recipient_cache
+from eas_server.sync.hierarchy import is_recipient_cache, visible
 from protocol.commands.get_item_estimate import (
     Collection,
     CollectionEstimate,
@@ -38,7 +39,8 @@ async def handle(request: Request, ctx: Context) -> Response:
     """One Response a collection. What the documents call an error of the request as a whole is raised."""
     if len(request.collections) > MAX_COLLECTIONS:
         return Response(status=_too_many(ctx.version))
-    folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
+    known = visible(await ctx.ports.folders.folders(ctx.account.user), ctx.version)
+    folders = {folder.id: folder for folder in known}
     return Response(responses=tuple([await _estimate(ctx, collection, folders) for collection in request.collections]))
 
 
@@ -60,6 +62,7 @@ async def _estimate(ctx: Context, asked: Collection, folders: dict[CollectionId,
         return _answer(status, folder)
     try:
         scope = scope_of(options, folder.item_class, ctx.now, conversations=bool(asked.conversation_mode))
+        scope = await within_max_items(ctx, folder, options, scope)
         count = await _count(ctx, folder, state, scope)
     except NoSuchFolder:
         return CollectionResponse(status=Status.INVALID_COLLECTION)

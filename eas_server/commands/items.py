@@ -8,6 +8,7 @@ from eas_server.commands.attachments import file_reference, lasting_number
 from eas_server.commands.context import Context
 from eas_server.commands.kept_items import KEPT, Reading, kept_data
 from eas_server.commands.meetings import meeting_request_of
+from eas_server.commands.recipient_cache import entry_data
 from eas_server.commands.rights import disclosed, license_of, reference_number
 from eas_server.model import blob
 from eas_server.model.ids import CollectionId
@@ -119,6 +120,8 @@ async def application_data(
     ctx: Context, folder: Folder, item: Item, options: ItemOptions, *, plan: BodyPlan | None = None
 ) -> Element:
     """ApplicationData of an item, as the client's version has it."""
+    if folder.type is FolderType.RECIPIENT_INFORMATION_CACHE:
+        return await entry_data(ctx, item)
     if folder.item_class in KEPT:
         how = Reading(
             version=ctx.version,

@@ -1,7 +1,7 @@
 """The classes that are kept as vCard and iCalendar: how Sync reads, writes and describes their items."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -133,7 +133,8 @@ KEPT: Final[Mapping[ItemClass, Kept]] = {
     ),
     ItemClass.CONTACTS: Kept(
         element=Contact,
-        read=lambda octets, how: vcard.contact_from(octets, how.preferences),
+        # these two are of the recipient information cache alone (MS-ASCNTC_R415, R105)
+        read=lambda octets, how: replace(vcard.contact_from(octets, how.preferences), alias=None, weighted_rank=None),
         write=_write_contact,
         words=vcard.search_text,
         instant=lambda _: ALWAYS,

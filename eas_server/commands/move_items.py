@@ -8,6 +8,7 @@ from eas_server.commands.reading import wbxml_reader
 from eas_server.errors import NoSuchFolder
 from eas_server.model.ids import CollectionId, ItemId, parse_server_id, server_id
 from eas_server.model.mail import Folder
+from eas_server.sync.hierarchy import is_recipient_cache
 from protocol.commands.move_items import MAX_MOVES, Move, Moved, Request, Response, Status
 from protocol.errors import MalformedRequest, MalformedXml
 from protocol.http import CommandName
@@ -54,9 +55,9 @@ def _decide(move: Move, folders: Mapping[CollectionId, Folder]) -> Possible | St
     source = folders.get(CollectionId(move.source_folder))
     target = folders.get(CollectionId(move.destinations[0]))
     place = parse_server_id(move.source_id)
-    if source is None or place is None or place[0] != source.id:
+    if source is None or place is None or place[0] != source.id or is_recipient_cache(source):
         return Status.INVALID_SOURCE  # MS-ASCMD_R4206
-    if target is None or target.item_class is not source.item_class:
+    if target is None or target.item_class is not source.item_class or is_recipient_cache(target):
         return Status.INVALID_DESTINATION  # MS-ASCMD_R4211; mail does not go among appointments
     if target.id == source.id:
         return Status.SAME_FOLDER

@@ -7,6 +7,7 @@ from typing import Final
 from eas_server.commands.context import Command, Context
 from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.reading import wbxml_reader
+from eas_server.commands.recipient_cache import within_max_items
 from eas_server.commands.server_changes import has_words
 from eas_server.commands.sync_options import choose, conversations_in, scope_of
 from eas_server.commands.waiting import Reason, waiting
@@ -14,6 +15,7 @@ from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.model.device import Device
 from eas_server.model.ids import ROOT, CollectionId
 from eas_server.model.mail import Folder
+from eas_server.sync.hierarchy import visible
 from eas_server.sync.window import Kind, is_current
 from protocol import quirks
 from protocol.commands.ping import Request, Response, Status
@@ -62,7 +64,8 @@ async def _watch(ctx: Context, watched: list[CollectionId], seconds: float) -> R
     with waiting(ctx, [*watched, ROOT]) as waiter:
         suspects: Collection[CollectionId] = watched
         while True:
-            there = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
+            known = visible(await ctx.ports.folders.folders(ctx.account.user), ctx.version)
+            there = {folder.id: folder for folder in known}
             if any(name not in there for name in watched):
                 return Response(status=Status.HIERARCHY_CHANGED)
             changed = [name for name in watched if name in suspects and await has_news(ctx, there[name])]
@@ -86,6 +89,7 @@ async def has_news(ctx: Context, folder: Folder) -> bool:
     options, whole = choose((), folder.item_class, state.options), conversations_in(state.options)
     scope = scope_of(options, folder.item_class, ctx.now, conversations=whole)
     tokens = await mail.tokens(user, [folder.id])
+    scope = await within_max_items(ctx, folder, options, scope) if folder.id in tokens else scope
     limit = min(scope.cutoff, state.view.floor)
     if folder.id in tokens and is_current(state.view, tokens[folder.id], limit, conversations=scope.conversations):
         return False

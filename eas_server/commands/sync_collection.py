@@ -11,6 +11,7 @@ from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, are_parts_offered
 from eas_server.commands.kept_items import has_class
 from eas_server.commands.lookahead import look_ahead
+from eas_server.commands.recipient_cache import within_max_items
 from eas_server.commands.server_changes import Budget, Sent, render_steps
 from eas_server.commands.sync_options import (
     choose,

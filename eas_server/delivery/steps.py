@@ -7,12 +7,13 @@ from eas_server.delivery.conversation_rules import AlwaysMoved
 from eas_server.delivery.out_of_office import AutomaticReplies
 from eas_server.delivery.pipeline import Pipeline, Step
 from eas_server.delivery.ports import DeliveryPorts
+from eas_server.delivery.recipient_cache import NotesRecipients
 from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmission, Preferences, SearchesMail
 
 
 def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
     """All of them."""
-    return (Attendant(ports), AlwaysMoved(ports), AutomaticReplies(ports))
+    return (Attendant(ports), AlwaysMoved(ports), AutomaticReplies(ports), NotesRecipients(ports))
 
 
 def deliver_through(

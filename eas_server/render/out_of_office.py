@@ -57,7 +57,7 @@ def is_personal(fields: Fields, own: Collection[str]) -> bool:
     return (
         not named.isdisjoint(own)
         and all(is_answerable(writer) and normal(writer) not in own for writer in writers)
-        and not _is_automatic(fields)
+        and not is_automatic(fields)
         and not any(_word(value) in {b"yes", b"true"} for name in _JUNK for value in fields.get(name, ()))
     )
 
@@ -71,7 +71,8 @@ def _word(value: bytes) -> bytes:
     return re.split(rb"[\s;,(]", value.strip(), maxsplit=1)[0].lower()
 
 
-def _is_automatic(fields: Fields) -> bool:
+def is_automatic(fields: Fields) -> bool:
+    """Whether a machine wrote the message, or a list passed it on."""
     if any(name.startswith("list-") or name in _AUTOMATIC for name in fields):
         return True
     if any(_word(value) != b"no" for value in fields.get("auto-submitted", ())):
