@@ -242,22 +242,26 @@ def _ended_by(begun: _Open, end: Property, line: bytes) -> Component:
     return Component(name, tuple(contents), begin, line)
 
 
-def _lines(octets: bytes) -> Iterator[bytes]:
+_LINE: Final = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
+
+
+def _lines(octets: bytes) -> Iterable[bytes]:
     """The content lines, each with its folds and its end."""
+    lines: list[bytes] = _LINE.findall(octets)
+    lines.pop()  # the empty one at the very end
+    return _with_soft_breaks(lines) if _QUOTED_PRINTABLE in octets.upper() else lines
+
+
+def _with_soft_breaks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines, those of vCard 2.1 put together whose quoted-printable value goes on."""
     held: list[bytes] = []
-    for line in _split(octets):
-        if held and not (line.startswith((b" ", b"\t")) or _goes_on(held)):
+    for line in lines:
+        if held and not _goes_on(held):
             yield b"".join(held)
             held = []
         held.append(line)
     if held:
         yield b"".join(held)
-
-
-def _split(octets: bytes) -> list[bytes]:
-    lines = [line + b"\n" for line in octets.split(b"\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
 
 
 def _goes_on(held: list[bytes]) -> bool:

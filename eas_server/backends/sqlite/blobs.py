@@ -54,9 +54,13 @@ _DROP_BLOB = Sql(delete(blobs).where(blobs.c.key == bindparam("blob")))
 class StoredBlob:
     """A stored message: the trace lines of one item, then the octets that it shares with other items."""
 
-    __slots__ = ("_prefix", "_readers", "_stored", "key")
+    __slots__ = ("_at_hand", "_prefix", "_readers", "_stored", "key")
 
-    def __init__(self, readers: Readers, key: int, stored: int, prefix: bytes = b"") -> None:
+    def __init__(
+        self, readers: Readers, key: int, stored: int, prefix: bytes = b"", at_hand: bytes | None = None
+    ) -> None:
+        """`at_hand`: the first chunk, where it was read with the item."""
+        self._at_hand = at_hand
         self._readers = readers
         self._stored = stored
         self._prefix = prefix
@@ -80,7 +84,10 @@ class StoredBlob:
         at, last = max(start - above, 0), stop - above
         while at < last:
             position, offset = divmod(at, CHUNK)
-            octets = await self._readers.run(partial(_read, self.key, position))
+            if position == 0 and self._at_hand is not None:
+                octets = self._at_hand
+            else:
+                octets = await self._readers.run(partial(read_chunk, self.key, position))
             until = min(CHUNK, last - position * CHUNK)
             if len(octets) < until:
                 raise StoreUnavailable(f"blob {self.key} is gone")
@@ -88,7 +95,8 @@ class StoredBlob:
             at += until - offset
 
 
-def _read(key: int, position: int, connection: sqlite3.Connection) -> bytes:
+def read_chunk(key: int, position: int, connection: sqlite3.Connection) -> bytes:
+    """A chunk; b"" where there is none."""
     row = _READ.one(connection, blob=key, position=position)
     return bytes(row[0]) if row else b""
 

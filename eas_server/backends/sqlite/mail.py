@@ -25,6 +25,9 @@ from eas_server.model.view import Position
 
 T = TypeVar("T")
 
+AT_HAND = 16 * 1024
+"""Octets up to which an item that is no message is read together with what is known of it."""
+
 DELETED_AT_ONCE = 500
 """How many items one transaction deletes or moves: others come between the transactions of a large request."""
 
@@ -122,13 +125,20 @@ class SqliteMail(SqliteSearch):
 
     async def fetch(self, user: UserId, collection: CollectionId, items: Sequence[ItemId]) -> Sequence[Item]:
         """See the port."""
-        row = (await self._mailboxes.get(user)).row(collection)
+        mailbox = await self._mailboxes.get(user)
+        row = mailbox.row(collection)
+        # of a message a client mostly wants what the index has; a contact or an event is read whole
+        with_content = not mailbox.holds_mail(collection)
 
-        def read(connection: sqlite3.Connection) -> list[tuple[ItemId, Row]]:
+        def read(connection: sqlite3.Connection) -> list[tuple[ItemId, Row, bytes | None]]:
             found = ((item, _ITEM.one(connection, place=row, item=item)) for item in items)
-            return [(item, columns) for item, columns in found if columns is not None]
+            return [
+                (item, columns, _at_hand(connection, columns) if with_content else None)
+                for item, columns in found
+                if columns is not None
+            ]
 
-        return [self._item(item, columns) for item, columns in await self._readers.run(read)]
+        return [self._item(*found) for found in await self._readers.run(read)]
 
     async def add(self, user: UserId, collection: CollectionId, message: NewMessage) -> Entry:
         """See the port."""
@@ -189,7 +199,7 @@ class SqliteMail(SqliteSearch):
             moved.update(await self._writer.run(work))
         return moved
 
-    def _item(self, item: ItemId, row: Row) -> Item:
+    def _item(self, item: ItemId, row: Row, at_hand: bytes | None) -> Item:
         revision, content, read, flag, categories, verb, received, state, trace, index, blob, size = row
         return Item(
             id=item,
@@ -204,9 +214,14 @@ class SqliteMail(SqliteSearch):
             received=codec.instant(received * 1_000_000),
             index=codec.load_index(index),
             state=codec.load_state(state),
-            content=blobs.StoredBlob(self._readers, blob, size, trace),
+            content=blobs.StoredBlob(self._readers, blob, size, trace, at_hand),
             index_offset=len(trace),
         )
+
+
+def _at_hand(connection: sqlite3.Connection, columns: Row) -> bytes | None:
+    blob, size = columns[-2:]
+    return blobs.read_chunk(blob, 0, connection) if size <= AT_HAND else None
 
 
 def _portions(wanted: list[ItemId]) -> list[list[ItemId]]:

@@ -14,7 +14,7 @@ from eas_server.backends.sqlite.readers import Readers
 from eas_server.backends.sqlite.schema import accounts, folders
 from eas_server.errors import NoSuchFolder
 from eas_server.model.ids import CollectionId, Revision, Token, UserId
-from eas_server.model.mail import Folder, FolderType
+from eas_server.model.mail import Folder, FolderType, ItemClass
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -120,6 +120,10 @@ class Mailbox:
             return self.rows[collection]
         except KeyError:
             raise NoSuchFolder(collection) from None
+
+    def holds_mail(self, collection: CollectionId) -> bool:
+        """Whether the items of a folder are messages."""
+        return any(folder.id == collection and folder.item_class is ItemClass.EMAIL for folder in self.folders)
 
 
 _ACCOUNT = Sql(select(accounts.c.key, accounts.c.hierarchy).where(accounts.c.user == bindparam("user")))
