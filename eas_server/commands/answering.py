@@ -6,6 +6,13 @@ from typing import Final
 
 from eas_server.commands.compose import Message, Order, named_recipients, send
 from eas_server.commands.context import Context
+from eas_server.commands.meeting_forwards import (
+    answer_about,
+    find_meeting,
+    invitation_in,
+    notify_organizer,
+    shown_recipients,
+)
 from eas_server.commands.quoting import Quoted, add_original
 from eas_server.commands.rights import protect, rights_in
 from eas_server.commands.rights_answers import (
@@ -24,6 +31,7 @@ from eas_server.model.ids import CollectionId, parse_server_id
 from eas_server.model.mail import Item, MessageIndex, StateChange, Verb
 from eas_server.model.rights import Protection, normal_id
 from eas_server.render import addresses
+from eas_server.render.meetings.letter import Person
 from eas_server.submission.header import Header, read_header
 from protocol.commands.compose_mail import Source
 from protocol.datatypes import parse_datetime
@@ -45,15 +53,25 @@ class Original:
 
 async def answer(order: Order, ctx: Context, *, forward: bool) -> None:
     """Send the message of a SmartReply or SmartForward, and note at the original that it was answered."""
-    original = await find_original(order.source or Source(), ctx)
+    source = order.source or Source()
+    meeting = await find_meeting(source, ctx)
+    if meeting is not None:
+        await answer_about(meeting, order, ctx, forward=forward)
+        return
+    original = await find_original(source, ctx)
     verb: list[Verb] = []
+    named: list[Person] = []
 
     async def compose(message: Message) -> Message:
+        named.extend(shown_recipients(message.header))
         verb.append(Verb.FORWARD if forward else reply_verb(message.header, original.item.index, ctx.account))
         return await _composed(message, original.item, order, ctx, forward=forward)
 
     if await send(order, ctx, compose):
         await _note(original, verb[0], ctx)
+        invitation = await invitation_in(original.item) if forward and not order.whole else None
+        if invitation is not None:
+            await notify_organizer(invitation, named, ctx)
 
 
 async def find_original(source: Source, ctx: Context) -> Original:

@@ -24,11 +24,15 @@ class ServerMail:
     octets: bytes
     """A whole message, with From, Date and Message-ID."""
     recipients: Sequence[str]
-    """Addresses, groups, and names of local users. Nothing is sent to the user who sends it."""
+    """Addresses, groups, and names of local users."""
+    to_user: bool = False
+    """The user who sends it gets it too, if among them."""
     folder: FolderType = FolderType.INBOX
     """Where local recipients get it."""
     save: bool = True
     """A copy goes into Sent Items."""
+    is_answered: bool = True
+    """Recipients who are away may answer automatically."""
     once: ClientSubmission | None = None
     """What it is known by if it is sent again (`Submission.source`); None: it always goes out."""
 
@@ -36,7 +40,7 @@ class ServerMail:
 async def send_server_mail(mail: ServerMail, ctx: Context) -> Receipt:
     """Send it. Whom it cannot reach, the user is told by a delivery report. Raises StoreFull, Unavailable."""
     found = await route(mail.recipients, ctx.ports.accounts, ctx.settings.domains)
-    local = {user: address for user, address in found.local.items() if user != ctx.account.user}
+    local = {user: address for user, address in found.local.items() if mail.to_user or user != ctx.account.user}
     unknown = (Unroutable(address=a, code=NO_SUCH_USER, reason="nobody has this name") for a in found.unresolved)
     routes = replace(found, local=local, unresolved=(), unroutable=(*found.unroutable, *unknown))
     copy = _Copy(mail.octets, *index_message(mail.octets), ctx)
@@ -56,7 +60,13 @@ async def send_server_mail(mail: ServerMail, ctx: Context) -> Receipt:
 def _deliveries(mail: ServerMail, routes: Routes, copy: "_Copy") -> tuple[Delivery, ...]:
     user = copy.ctx.account.user
     made = [
-        Delivery(user=local, folder=mail.folder, message=copy.delivered(address))
+        Delivery(
+            user=local,
+            folder=mail.folder,
+            message=copy.delivered(address),
+            sender=copy.sender if mail.is_answered else "",
+            recipient=address,
+        )
         for local, address in routes.local.items()
     ]
     if mail.save:

@@ -20,7 +20,7 @@ from eas_server.render.calendar.people import address_of, name_of, same_address
 from eas_server.render.calendar.series import Owner, Series, read_series
 from eas_server.render.calendar.times import with_zones, write_time
 from eas_server.render.contentlines import Component, Property, dump
-from eas_server.render.item_body import ItemText
+from eas_server.render.item_body import NO_TEXT, ItemText
 from eas_server.render.meetings import words
 from eas_server.render.meetings.letter import Contents, Letter, Person, mime, printable
 from eas_server.render.pim import InvalidItem
@@ -31,13 +31,15 @@ from protocol.versions import V16_1
 __all__ = [
     "FORWARD_NOTIFICATION",
     "MESSAGE_CLASS",
-    "Itip",
     "Letter",
     "Person",
-    "calendar_of",
+    "attendees_of",
     "cancel",
     "counter",
+    "forward",
     "forward_notification",
+    "has_occurrence",
+    "organizer_of",
     "publish",
     "reply",
     "request",
@@ -70,14 +72,6 @@ _PARTSTAT: Final = {
     AttendeeStatus.DECLINED: "DECLINED",
     AttendeeStatus.TENTATIVE: "TENTATIVE",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Itip:
-    """An iTIP object and its METHOD."""
-
-    method: str
-    octets: bytes
 
 
 # ---- from the organizer
@@ -172,13 +166,46 @@ def forward_notification(
     return mime(letter, Contents(subject=subject, text=text, fields=((MESSAGE_CLASS, FORWARD_NOTIFICATION),)))
 
 
-def calendar_of(
-    event: bytes, letter: Letter, *, instance: datetime | None = None, added: Sequence[Person] = ()
-) -> Itip:
-    """The iTIP object alone with which an event is forwarded: a REQUEST where somebody is invited, else a PUBLISH."""
+def forward(
+    event: bytes,
+    letter: Letter,
+    *,
+    instance: datetime | None = None,
+    added: Sequence[Person] = (),
+    on_top: ItemText = NO_TEXT,
+) -> bytes:
+    """An event as somebody sends it on, with their own words on top: a REQUEST where others are invited, whom the
+    `added` ones join, else a PUBLISH.
+    """
     kept = _Kept.read(event, instance)
     method = "REQUEST" if kept.is_meeting else "PUBLISH"
-    return Itip(method=method, octets=_itip(method, kept, _told(kept, method, letter, added=added), letter.now))
+    subject = kept.events[0].text("SUMMARY") or ""
+    text = words.on_top(on_top, words.text_of(kept.events[0], kept.details))
+    told = replace(letter, text=letter.text or text, subject=letter.subject or words.FORWARDED + subject)
+    return _mail(told, kept, method, _told(kept, method, letter, added=added))
+
+
+# ---- questions
+
+
+def has_occurrence(event: bytes, instance: datetime) -> bool | None:
+    """Whether the event has an occurrence of that name that is not deleted; None: it does not recur at all."""
+    series = read_series(event, _NOBODY)
+    if not series.recurs:
+        return None
+    key = series.key_of(instance, V16_1)
+    return key not in series.deleted and series.is_occurrence(key)
+
+
+def organizer_of(event: bytes) -> Person | None:
+    """Who organizes the event."""
+    return _Kept.read(event, None).organizer
+
+
+def attendees_of(event: bytes, *, instance: datetime | None = None) -> tuple[Person, ...]:
+    """Who is invited."""
+    lines = _Kept.read(event, instance).events[0].all("ATTENDEE")
+    return tuple(Person(address=address_of(line), name=name_of(line)) for line in lines)
 
 
 def summary(event: bytes, *, instance: datetime | None = None) -> str:

@@ -12,6 +12,7 @@ from eas_server.render.meetings.letter import Person, printable
 from protocol.items.calendar import AttendeeStatus
 
 NOTIFICATION: Final = "Meeting Forward Notification: "
+FORWARDED: Final = "FW: "
 _ANSWERS: Final = {
     AttendeeStatus.ACCEPTED: "Accepted: ",
     AttendeeStatus.DECLINED: "Declined: ",
@@ -41,6 +42,17 @@ def text_of(event: Component, details: Details) -> ItemText:
         return ItemText(plain)
     head = text.html_from_plain("\n".join(_head(event, details)))
     return ItemText(plain, f"{head}\n<hr>\n{details.text.html}")
+
+
+def on_top(own: ItemText, below: ItemText) -> ItemText:
+    """Somebody's own words above a text; in HTML where either is."""
+    if not own.plain.strip() and not own.html:
+        return below
+    plain = f"{own.plain.rstrip()}\n\n{below.plain}"
+    if own.html is None and below.html is None:
+        return ItemText(plain)
+    parts = [part.html if part.html is not None else text.html_from_plain(part.plain) for part in (own, below)]
+    return ItemText(plain, "\n<br>\n".join(parts))
 
 
 def details_text(event: Component, details: Details, *, subject: bool = True) -> str:

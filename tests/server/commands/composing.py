@@ -14,7 +14,7 @@ from eas_server.model.blob import MemoryBlob, read
 from eas_server.model.device import Device
 from eas_server.model.directory import Account, DirectoryEntry, Found
 from eas_server.model.ids import CollectionId, DeviceId, ItemId, Revision, UserId
-from eas_server.model.mail import Changed, FolderType, Item, ItemState, StateChange
+from eas_server.model.mail import Changed, Folder, FolderType, Item, ItemState, StateChange
 from eas_server.model.settings import Settings
 from eas_server.render.mime import index_message
 from protocol import wbxml
@@ -117,6 +117,10 @@ class OneFolder:
         )
         return f"{INBOX}:{number}"
 
+    async def folders(self, user: UserId) -> Sequence[Folder]:
+        one = Revision(1)
+        return [Folder(id=INBOX, parent=CollectionId("0"), name="Inbox", type=FolderType.INBOX, revision=one)]
+
     async def fetch(self, user: UserId, collection: CollectionId, items: Sequence[ItemId]) -> Sequence[Item]:
         if collection != INBOX:
             raise NoSuchFolder(collection)
@@ -141,7 +145,7 @@ class Bench:
 
     def context(self, version: ProtocolVersion = V14_1, line: CommandLine | None = None) -> Context:
         ports = Ports(
-            folders=cast(Any, None),
+            folders=cast(Any, self.mail),
             mail=cast(Any, self.mail),
             search=cast(Any, None),
             state=cast(Any, None),
