@@ -159,4 +159,5 @@ def folded(name: str) -> str:
 
 def content_type(name: str) -> str:
     """The MIME type that a file's name promises."""
-    return _TYPES.get(name.rpartition(".")[2].lower(), UNKNOWN_TYPE)
+    _, dot, extension = name.rpartition(".")
+    return _TYPES.get(extension.lower(), UNKNOWN_TYPE) if dot else UNKNOWN_TYPE
