@@ -131,7 +131,7 @@ async def _expanded(
         if number % _RUN == _RUN - 1:
             await asyncio.sleep(0)
         try:
-            found = calendar.occurrences(await octets_of(item), start, end, owner=owner)
+            found = _known(item) or calendar.occurrences(await octets_of(item), start, end, owner=owner)
         except (InvalidItem, MalformedLines) as error:
             log.warning("event %s:%s of %s cannot be read: %s", folder, item.id, account.user, error)
             continue
@@ -139,6 +139,14 @@ async def _expanded(
         if busy:
             expanded[item.id] = busy
     return expanded
+
+
+def _known(item: Item) -> list[calendar.Occurrence]:
+    """When an event takes place, where the store knows it: to read it takes a hundred times as long."""
+    if item.index.takes_place is None:
+        return []
+    start, end, busy = item.index.takes_place
+    return [calendar.Occurrence(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), BusyStatus(busy))]
 
 
 def _seconds(moment: datetime) -> int:

@@ -80,8 +80,7 @@ def _write_contact(stored: bytes | None, change: Contact, how: Writing) -> bytes
         now=how.now,
         uid=how.uid,
         supported=how.supported,
-        empty_picture_keeps=how.device_type in quirks.EMPTY_PICTURE_DEVICES
-        and quirks.tolerates(quirks.EMPTY_PICTURE),
+        empty_picture_keeps=how.device_type in quirks.EMPTY_PICTURE_DEVICES and quirks.tolerates(quirks.EMPTY_PICTURE),
     )
 
 
@@ -194,7 +193,12 @@ def new_item(item_class: ItemClass, octets: bytes) -> NewMessage:
     kept = KEPT[item_class]
     return NewMessage(
         content=MemoryBlob(octets),
-        index=MessageIndex(size=len(octets)),
+        index=MessageIndex(size=len(octets), takes_place=_takes_place(octets) if kept.element is Calendar else None),
         text=kept.words(octets),
         received=kept.instant(octets),
     )
+
+
+def _takes_place(octets: bytes) -> tuple[int, int, int] | None:
+    found = calendar.only_occurrence(octets)
+    return None if found is None else (int(found.start.timestamp()), int(found.end.timestamp()), int(found.busy))

@@ -2,7 +2,7 @@
 
 from eas_server.render.calendar.free_busy import free_busy, together
 from eas_server.render.calendar.from_client import apply_calendar, delete_occurrence
-from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences
+from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences, only_occurrence
 from eas_server.render.calendar.series import Owner
 from eas_server.render.calendar.to_client import calendar_from, client_uid
 from eas_server.render.calendar.words import file_of, search_text, uid_word
@@ -19,6 +19,7 @@ __all__ = [
     "filter_instant",
     "free_busy",
     "occurrences",
+    "only_occurrence",
     "search_text",
     "together",
     "uid_word",

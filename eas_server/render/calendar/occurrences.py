@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from eas_server.render.calendar.details import Details, read_details
 from eas_server.render.calendar.series import Owner, Series, read_series
 from eas_server.render.calendar.to_client import busy_status
+from eas_server.render.calendar.zones import city
 from protocol.items.calendar import BusyStatus
 
 FAR_FUTURE: Final = datetime(4500, 8, 31, 23, 59, tzinfo=UTC)
@@ -61,6 +62,20 @@ def _all(series: Series, start: datetime, end: datetime) -> Iterator[Occurrence]
 
 def _occurrence(held: Details) -> Occurrence:
     return Occurrence(held.start, held.end, BusyStatus.FREE if held.cancelled else busy_status(held))
+
+
+def only_occurrence(octets: bytes) -> Occurrence | None:
+    """When an event takes place that does not come back; None where it does, or where its owner's zone decides.
+
+    Raises InvalidItem for octets without an event.
+    """
+    series = read_series(octets, Owner())
+    begin = series.master.first("DTSTART")
+    if begin is None or series.recurs or series.changed:
+        return None
+    named = begin.param("TZID")
+    is_fixed = begin.value.strip().endswith("Z") or (named is not None and city(named) is not None)
+    return _occurrence(series.details) if is_fixed and not series.anchor.is_day else None
 
 
 def filter_instant(octets: bytes, *, owner: Owner = Owner()) -> datetime:  # noqa: B008 -- frozen

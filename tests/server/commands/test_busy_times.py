@@ -15,7 +15,8 @@ from eas_server.commands.busy_times import BusyTimes
 from eas_server.commands.kept_items import new_item
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.ids import ROOT, CollectionId, ItemId
-from eas_server.model.mail import FolderType, ItemClass
+from eas_server.model.mail import FolderType, ItemClass, MessageIndex
+from protocol.items.calendar import BusyStatus
 from tests.server.commands.mailbox import mailbox
 from tests.server.commands.support import ALICE
 
@@ -80,6 +81,24 @@ async def test_an_event_that_moves_into_the_past_is_gone() -> None:
     assert await ground.hours() == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "known"),
+    [
+        ("DTSTART:20261123T090000Z\r\nDTEND:20261123T100000Z", True),
+        ("DTSTART;TZID=Europe/Berlin:20261123T100000\r\nDTEND;TZID=Europe/Berlin:20261123T110000", True),
+        ("DTSTART:20261123T090000\r\nDTEND:20261123T100000", False),
+        ("DTSTART;TZID=Nowhere:20261123T090000\r\nDTEND;TZID=Nowhere:20261123T100000", False),
+        ("DTSTART;VALUE=DATE:20261123", False),
+        ("DTSTART:20261123T090000Z\r\nRRULE:FREQ=DAILY", False),
+    ],
+)
+def test_what_the_store_knows_of_an_event(lines: str, known: bool) -> None:
+    octets = f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n".encode()
+    begin = int((MONDAY + timedelta(hours=9)).timestamp())
+    found = new_item(ItemClass.CALENDAR, octets).index.takes_place
+    assert found == ((begin, begin + 3600, BusyStatus.BUSY) if known else None)
+
+
 async def test_other_times_than_those_kept() -> None:
     ground = await memory_ground()
     await ground.mail.add(ALICE.user, ground.folder, event(9, rule="RRULE:FREQ=WEEKLY\r\n"))
@@ -109,7 +128,8 @@ async def test_nothing_is_read_twice(tmp_path: Path) -> None:
 
 async def test_octets_that_are_no_event_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     ground = await memory_ground()
-    broken = replace(event(9), content=MemoryBlob(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"))
+    octets = b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
+    broken = replace(event(9), content=MemoryBlob(octets), index=MessageIndex(size=len(octets)))
     await ground.mail.add(ALICE.user, ground.folder, broken)
     await ground.mail.add(ALICE.user, ground.folder, event(10))
     assert await ground.hours() == [10]
