@@ -10,6 +10,7 @@ import click
 from eas_server.cli.arguments import USER, yes_option
 from eas_server.cli.opening import Failed, config_option, in_store, json_option
 from eas_server.cli.printing import Json, count, exactly, moment, print_json, print_properties, print_table
+from eas_server.cli.terminal import printable
 from eas_server.model.device import WIPING, Access, Device, Wipe
 from eas_server.model.ids import DeviceId, ItemId, UserId, server_id
 
@@ -73,13 +74,15 @@ def list_(config_path: Path, user: str | None, as_json: bool) -> None:
     epilog="""\b
 Examples:
   eas-server device show alice@example.com ApplDN6GPMSLFMBB
+  eas-server device show alice@example.com ApplDN6GPMSLFMBB --recovery-password
 """
 )
 @click.argument("user", type=USER)
 @click.argument("device")
+@click.option("--recovery-password", is_flag=True, help="Nothing but the password that the device left for its user.")
 @json_option
 @config_option
-def show(config_path: Path, user: str, device: str, as_json: bool) -> None:
+def show(config_path: Path, user: str, device: str, as_json: bool, recovery_password: bool) -> None:
     """Show DEVICE of USER: what it says of itself, its policy, and the items that it was not given.
 
     An item that cannot be rendered is skipped, so that the folder's other items still come; it is listed here with the
@@ -91,6 +94,11 @@ def show(config_path: Path, user: str, device: str, as_json: bool) -> None:
         return await _device(store, user, device)
 
     found = in_store(config_path, work)
+    if recovery_password:
+        if not found.recovery_password:
+            raise Failed(f"{found.id} of {found.user} has left no recovery password")
+        click.echo(printable(found.recovery_password))
+        return
     if as_json:
         print_json(_json(found))
         return

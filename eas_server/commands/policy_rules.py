@@ -121,20 +121,12 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 """All settings ([MS-ASPROV] 2.2.2.28)."""
 
-_NOT_HELD: Final = {
-    "PasswordRecoveryEnabled": "must be false: this server does not keep recovery passwords",
-}
-"""What a policy would promise, and this server could not hold to."""
-
-
 def check_policy(name: str, settings: Mapping[str, object]) -> list[str]:
     """What is wrong with the settings of the policy `name`: each line names policy and setting. Empty: nothing."""
     problems = []
     for key, value in settings.items():
         rule = RULES.get(key)
         problem = "is no setting of [MS-ASPROV] 2.2.2.28" if rule is None else rule.problem(value)
-        if problem is None and value is True:
-            problem = _NOT_HELD.get(key)
         if problem is not None:
             problems.append(f"policy {name}: {key} {problem}")
     return problems

@@ -6,6 +6,7 @@ from dataclasses import replace
 from eas_server.commands import out_of_office
 from eas_server.commands.context import Command, Context
 from eas_server.commands.device_information import taken
+from eas_server.commands.policy import policy_of
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.rights import is_usable
 from eas_server.model.device import Device
@@ -60,7 +61,7 @@ async def _answer(asked: Property, ctx: Context) -> Answer:
         case Oof():
             return await out_of_office.answer(asked, ctx)
         case DevicePassword():
-            return DevicePasswordAnswer(status=Status.DENIED_BY_POLICY)  # MS-ASCMD_R4402
+            return DevicePasswordAnswer(status=await _keep_password(asked.set.password, ctx))
         case wire.RightsManagementInformation():
             return _templates(ctx)
 
@@ -84,6 +85,21 @@ async def _keep(information: DeviceInformation, ctx: Context) -> Status:
     if details.items() - ctx.device.details.items():
         await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, known)
     return status
+
+
+async def _keep_password(password: str, ctx: Context) -> Status:
+    """Keep what unlocks the device, or forget it. A policy that does not allow it any more forgets it too."""
+    enabled = policy_of(ctx.settings, ctx.account.user).settings.get("PasswordRecoveryEnabled") is True
+    if enabled and len(password) > wire.MAX_PASSWORD:
+        return Status.INVALID_ARGUMENTS  # MS-ASCMD_R4400
+    kept = password if enabled else ""
+
+    def known(stored: Device | None) -> Device | None:
+        return None if stored is None else replace(stored, recovery_password=kept)
+
+    if kept != ctx.device.recovery_password:
+        await ctx.ports.state.change_device(ctx.account.user, ctx.device.id, known)
+    return Status.SUCCESS if enabled else Status.DENIED_BY_POLICY  # MS-ASCMD_R4402
 
 
 def _user(account: Account) -> UserDetails:

@@ -75,3 +75,5 @@ class Device:
     """Items that could not be rendered: collection, item, reason."""
     trace_until: datetime | None = None
     """Until when the administrator wants its traffic written down."""
+    recovery_password: str = field(default="", repr=False)
+    """What unlocks the device when its user cannot ([MS-ASCMD] 2.2.3.46); "": none. To be shown on request only."""

@@ -10,6 +10,8 @@ from protocol.versions import V14_0, V14_1
 
 MAX_DEVICE_TEXT = 1024
 """Characters of a value of DeviceInformation (MS-ASCMD_R3441 and its siblings)."""
+MAX_PASSWORD = 255
+"""Characters of a recovery password (MS-ASCMD_R3660)."""
 
 
 class Status(IntEnum):
@@ -59,7 +61,7 @@ class Oof:
 
 @element("Settings:Set")
 class NewPassword:
-    """A recovery password; "" takes it back."""
+    """A recovery password; "" takes it back (MS-ASCMD_R3661). Its length is not checked here: see MAX_PASSWORD."""
 
     password: str = el("Settings:Password")
 

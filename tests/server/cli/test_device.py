@@ -47,6 +47,15 @@ def test_devices_are_listed(shell):
     shell.refused("device", "list", "nobody")
 
 
+def test_a_recovery_password_is_shown_on_request_only(shell):
+    shell.refused("device", "show", ALICE, PHONE, "--recovery-password")
+    kept = replace(DEVICE, recovery_password="s3cr3t")
+    shell.in_store(lambda store: store.state.change_device(DEVICE.user, DEVICE.id, lambda _: kept))
+    assert shell("device", "show", ALICE, PHONE, "--recovery-password") == "s3cr3t\n"
+    for asked in (["list"], ["list", "--json"], ["show", ALICE, PHONE], ["show", ALICE, PHONE, "--json"]):
+        assert "s3cr3t" not in shell("device", *asked)
+
+
 def test_a_device_is_shown_with_what_it_was_not_given(shell):
     shown = shell("device", "show", ALICE, PHONE)
     assert "5:17" in shown

@@ -87,8 +87,6 @@ def test_there_is_a_rule_for_each_element() -> None:
 @pytest.mark.parametrize("which", [0, -1], ids=["lowest", "highest"])
 def test_every_setting_goes_out_at_every_version(which: int, version: ProtocolVersion) -> None:
     settings = {name: values(rule)[which] for name, rule in RULES.items()}
-    if which == 0:
-        settings["PasswordRecoveryEnabled"] = False
     doc = document(settings, ())  # type: ignore[arg-type] # of the right types for their rules
     assert list(told(doc, version)) == list(RULES)
 
@@ -169,7 +167,6 @@ def test_a_setting_that_is_set_again_goes_out_with_its_value() -> None:
         ("RequireSignedSMIMEAlgorithm", 2, "must be one of 0, 1"),
         ("RequireEncryptionSMIMEAlgorithm", 5, "must be one of 0, 1, 2, 3, 4"),
         ("AllowCamera", 1, "must be true or false"),
-        ("PasswordRecoveryEnabled", True, "must be false: this server does not keep recovery passwords"),
         ("ApprovedApplicationList", ["abc"], "must be a list of SHA-1 hashes, 40 hexadecimal digits each"),
         ("ApprovedApplicationList", SHA1, "must be a list of texts that are not empty"),
         ("UnapprovedInROMApplicationList", [""], "must be a list of texts that are not empty"),
@@ -183,8 +180,7 @@ def test_problems_name_policy_and_setting(key: str, value: object, problem: str)
 def test_good_values_have_no_problem() -> None:
     for name, rule in RULES.items():
         for value in values(rule):
-            if (name, value) != ("PasswordRecoveryEnabled", True):
-                assert check_policy("staff", {name: value}) == []
+            assert check_policy("staff", {name: value}) == []
 
 
 # --- the phases ---------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from eas_server.commands import settings
+from eas_server.model.settings import PolicySettings, Settings
 from protocol import wbxml
 from protocol.codepages import tag
 from protocol.commands.settings import (
@@ -195,8 +196,37 @@ async def test_an_account_without_a_name() -> None:
 @pytest.mark.requirement("MS-ASCMD_R4401")
 @pytest.mark.parametrize("version", SUPPORTED, ids=str)
 async def test_recovery_passwords_are_disabled(version: ProtocolVersion) -> None:
-    response = await ask(Bench(version=version), DevicePassword(set=NewPassword(password="secret")))
+    bench = Bench(version=version)
+    await bench.change_device(recovery_password="from before")
+    response = await ask(bench, DevicePassword(set=NewPassword(password="secret")))
     assert response == Response(status=Status.SUCCESS, answers=(DevicePasswordAnswer(status=Status.DENIED_BY_POLICY),))
+    assert (await bench.device()).recovery_password == ""
+
+
+RECOVERY = Settings(policies={"default": PolicySettings(settings={"PasswordRecoveryEnabled": True})})
+
+
+@pytest.mark.requirement("MS-ASCMD_R2183", "MS-ASCMD_R3658", "MS-ASCMD_R3661", "MS-ASCMD_R4396", "MS-ASCMD_R2181")
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+async def test_a_recovery_password_is_kept_and_taken_back(version: ProtocolVersion) -> None:
+    bench = Bench(version=version, settings=RECOVERY)
+    for password in ("1234", "пароль ☃", "", "x" * 255):
+        response = await ask(bench, DevicePassword(set=NewPassword(password=password)))
+        assert response.answers == (DevicePasswordAnswer(status=Status.SUCCESS),)
+        device = await bench.device()
+        assert device.recovery_password == password
+        assert not password or password not in repr(device)
+        assert device.details == {}
+
+
+@pytest.mark.requirement("MS-ASCMD_R3660", "MS-ASCMD_R4399", "MS-ASCMD_R4400")
+async def test_a_recovery_password_has_255_characters() -> None:
+    bench = Bench(settings=RECOVERY)
+    await ask(bench, DevicePassword(set=NewPassword(password="1234")))
+    for password in ("x" * 256, "x" * 1_000_000):
+        response = await ask(bench, DevicePassword(set=NewPassword(password=password)))
+        assert response.answers == (DevicePasswordAnswer(status=Status.INVALID_ARGUMENTS),)
+    assert (await bench.device()).recovery_password == "1234"
 
 
 @pytest.mark.requirement("MS-ASRM_R196")
