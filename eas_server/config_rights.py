@@ -45,5 +45,6 @@ def _check_texts(template: RightsTemplate, key: str) -> None:
             if not text.strip() or len(text) > most or "\0" in text:  # MS-ASRM_R1421, R1721
                 raise Wrong(f"{key}.{name}", f"must have between 1 and {most} characters")
     owner = template.content_owner
-    if owner and (len(owner) > MAX_OWNER or [one.address for one in parse(owner.encode())] != [owner]):
+    parsed = [one.address for one in parse(owner.encode())]
+    if owner and (len(owner) > MAX_OWNER or "@" not in owner or parsed != [owner]):
         raise Wrong(f"{key}.content_owner", f'"{owner[:MAX_OWNER]}" must be a mail address')

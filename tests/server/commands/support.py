@@ -95,6 +95,7 @@ class Bench:
     account: Account = ALICE
     device_id: DeviceId = DEVICE
     version: ProtocolVersion = V16_1
+    secure: bool = False
     now: datetime = NOW
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
@@ -163,6 +164,7 @@ class Bench:
             line=CommandLine(command=command, device_id=self.device_id, **parameters),
             now=self.now,
             request_id="test",
+            secure=self.secure,
             gone=never,
             stopping=self.stopping,
         )
