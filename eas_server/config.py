@@ -20,7 +20,7 @@ from eas_server.errors import ConfigError
 from eas_server.model.documents import folded
 from eas_server.model.ids import UserId
 from eas_server.model.rights import RightsSettings
-from eas_server.model.settings import PolicySettings, RecipientSettings, Settings, SyncSettings
+from eas_server.model.settings import MailSettings, PolicySettings, RecipientSettings, Settings, SyncSettings
 from eas_server.submission.settings import LmtpSettings, SmtpSettings
 from eas_server.web.settings import (
     AuthSettings,
@@ -132,6 +132,7 @@ class Config:
         return Settings(
             external_url=self.server.external_url.rstrip("/"),
             domains=tuple(domain.lower() for domain in self.server.domains),
+    mail: MailSettings = field(default_factory=MailSettings)
             sync=self.limits.sync,
             recipients=self.limits.recipients,
             rights=self.rights,
@@ -155,6 +156,7 @@ class Config:
         )
 
 
+            mail=self.mail,
 def load(path: Path) -> Config:
     """Read and check a configuration file. Raises ConfigError."""
     try:

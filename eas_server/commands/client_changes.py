@@ -9,6 +9,7 @@ from eas_server.commands.items import ItemOptions
 from eas_server.commands.kept_changes import KeptChanges, accepted_name
 from eas_server.commands.kept_changes import clashes as kept_clashes
 from eas_server.commands.kept_items import KEPT, has_class
+from eas_server.commands.receipts import acknowledge_reading
 from eas_server.commands.server_changes import rendered_item
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.interfaces import Written
@@ -208,6 +209,8 @@ class ClientChanges:
             made = await mail.change(user, self._folder.id, item, wanted)
         except NoSuchItem:
             return Status.NOT_FOUND
+        if wanted.read is True and not found[0].state.read:
+            await acknowledge_reading(found[0], self._folder, self._ctx)
         again = repeated(wanted, found[0].state, found[0].changed, own=self._own(item))
         if made.after != made.before:
             carried.written[item] = (*carried.written.get(item, ()), made.after)

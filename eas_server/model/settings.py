@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from eas_server.model.rights import RightsSettings
 from protocol.quirks import Switch
@@ -55,6 +56,22 @@ class RecipientSettings:
     """A certificate has to name the recipient's address."""
 
 
+class ReadReceipts(Enum):
+    """Who is told that a message was read."""
+
+    NEVER = "never"
+    INTERNAL = "internal"
+    """Senders with an account here."""
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """What the server does with mail on its own."""
+
+    read_receipts: ReadReceipts = ReadReceipts.INTERNAL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a handler may ask for."""
@@ -66,6 +83,7 @@ class Settings:
     sync: SyncSettings = field(default_factory=SyncSettings)
     recipients: RecipientSettings = field(default_factory=RecipientSettings)
     rights: RightsSettings = field(default_factory=RightsSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})
     default_policy: str = "default"
     policy_of_user: Mapping[str, str] = field(default_factory=dict)
