@@ -9,6 +9,7 @@ from typing import Any
 from eas_server.commands.busy_times import BusyTimes
 from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
+from eas_server.commands.last_searches import LastSearches
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
     Accounts,
@@ -52,6 +53,7 @@ class Ports:
     """Who may ask the document library with the rights of another account."""
     guesses: Guesses = field(default_factory=Guesses)
     last_finds: LastFinds = field(default_factory=LastFinds)
+    last_searches: LastSearches = field(default_factory=LastSearches)
     busy_times: BusyTimes = field(default_factory=BusyTimes)
 
 

@@ -142,7 +142,7 @@ async def _find_mail(criterion: MailboxCriterion, span: range, ctx: Context) -> 
     alternatives = _alternatives(criterion)
     folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
     places = _places(criterion, folders)
-    hits = await find_mail(alternatives, places, ctx, deadline) if places != () else ()
+    hits = await find_mail(alternatives, places, ctx, deadline) if places else ()
     shown = hits[span.start : min(span.stop, MAX_COUNTED)]
     items = await items_of(shown, ctx)
     results = [_result(hit, folders.get(hit.collection), items.get((hit.collection, hit.id)), ctx) for hit in shown]
@@ -162,7 +162,7 @@ def _alternatives(criterion: MailboxCriterion) -> tuple[kql.Alternative, ...]:
     return alternatives
 
 
-def _places(criterion: MailboxCriterion, folders: Mapping[CollectionId, Folder]) -> tuple[CollectionId, ...] | None:
+def _places(criterion: MailboxCriterion, folders: Mapping[CollectionId, Folder]) -> tuple[CollectionId, ...]:
     deep = criterion.options.deep_traversal is not None
     try:
         return places_of(criterion.query.collection_ids, folders, deep=deep)

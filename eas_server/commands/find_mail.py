@@ -26,7 +26,7 @@ _IN_INDEX: Final = frozenset({"", "body"})
 _NARROWING: Final = _IN_INDEX | {"subject", "from", "to", "cc", "attachment", "attachmentnames"}
 """What is in the index among other words: a candidate has them somewhere."""
 
-Places = tuple[CollectionId, ...] | None
+Places = tuple[CollectionId, ...]
 
 
 async def find_mail(

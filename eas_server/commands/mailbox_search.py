@@ -1,22 +1,27 @@
-"""Search in the mailbox, [MS-ASCMD] 2.2.1.16.
+"""Search in the mailbox, [MS-ASCMD] 2.2.1.16: messages first, newest first, and then what is kept of other classes.
 
-Results are looked up anew each time, so that RebuildResults has nothing to do. The LongId of a result is its ServerId.
+A range that begins with 0 is looked up anew, so is each with RebuildResults; others go on in the result set that was
+found then. The LongId of a result is its ServerId.
 """
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from eas_server.commands.context import Context
 from eas_server.commands.items import ItemOptions, application_data, are_parts_offered, body_plan
+from eas_server.commands.kept_items import KEPT, has_class
 from eas_server.commands.rights import disclosed
-from eas_server.commands.search_ranges import SearchFailed, answered, span_of
+from eas_server.commands.search_ranges import SearchFailed, Span, answered, span_of
 from eas_server.errors import NoSuchFolder, Unavailable
 from eas_server.model.ids import ROOT, CollectionId, ItemId, server_id
 from eas_server.model.mail import Folder, Item, ItemClass, SearchHit, SearchQuery
-from eas_server.sync.hierarchy import subtree
+from eas_server.sync.hierarchy import is_recipient_cache, subtree
+from protocol import wbxml
 from protocol.commands.search import (
     And,
     Options,
@@ -37,6 +42,7 @@ MAX_COUNTED: Final = 1000
 RESULT_OVERHEAD: Final = 1024
 """About what the properties of a message take beside its body, in octets."""
 
+MAIL: Final = frozenset({ItemClass.EMAIL})
 _CLASSES: Final = frozenset({*(known.value for known in ItemClass), "SMS"})  # MS-ASCMD_R920
 _SINCE_14: Final = frozenset({ItemClass.NOTES.value, "SMS"})  # MS-ASCMD_R6288
 _SECOND: Final = timedelta(seconds=1)
@@ -45,14 +51,14 @@ _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 async def search_mailbox(store: Store, ctx: Context) -> StoreResponse:
-    """The messages that match, newest first. Raises SearchFailed, MalformedXml."""
+    """The items that match. Raises SearchFailed, MalformedXml."""
     deadline = asyncio.get_running_loop().time() + ctx.settings.sync.window_seconds
     wanted = _wanted(store, ctx.version)
     _check_parts(store.options, wanted, ctx.version)
     span = span_of(store.options.range, ctx.settings.recipients.max_results)
     folders = {folder.id: folder for folder in await ctx.ports.folders.folders(ctx.account.user)}
-    query = _query(wanted, folders, deep=store.options.deep_traversal is not None)
-    hits = await _hits(query, ctx, deadline) if query is not None else ()
+    queries = _queries(wanted, folders, ctx.version, deep=store.options.deep_traversal is not None)
+    hits = await _result_set(store, span, queries, ctx, deadline)
     if not hits:
         answer = answered(span, (), 0)
         return answer if answer.status != StoreStatus.SUCCESS else _nothing(answer)
@@ -99,36 +105,53 @@ def _check_parts(options: Options, wanted: And, version: ProtocolVersion) -> Non
         raise SearchFailed(CommonStatus.BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED)  # MS-ASCMD_R5412
 
 
-def _query(wanted: And, folders: Mapping[CollectionId, Folder], *, deep: bool) -> SearchQuery | None:
-    """What to ask the store; None where nothing can be found, for only mail is searched yet."""
-    places = places_of(wanted.collection_ids, folders, deep=deep)
-    if (wanted.classes and ItemClass.EMAIL.value not in wanted.classes) or places == ():
-        return None
-    return SearchQuery(
+def _queries(
+    wanted: And, folders: Mapping[CollectionId, Folder], version: ProtocolVersion, *, deep: bool
+) -> Sequence[SearchQuery]:
+    """What to ask the store, one after the other. Only mail is received, and belongs to conversations."""
+    classes = _classes(wanted, version)
+    asked = SearchQuery(
         words=" ".join(wanted.free_texts),
-        collections=places,
         since=_second_after(wanted.greater_than.value) if wanted.greater_than is not None else None,
         before=_not_before(wanted.less_than.value) if wanted.less_than is not None else None,
         conversation_id=wanted.conversation_id,
         limit=MAX_COUNTED,
     )
+    if asked.since is not None or asked.before is not None or asked.conversation_id is not None:
+        classes &= MAIL
+    groups = (classes & MAIL, classes - MAIL)
+    places = [places_of(wanted.collection_ids, folders, deep=deep, classes=group) for group in groups]
+    return [replace(asked, collections=found) for found in places if found]
+
+
+def _classes(wanted: And, version: ProtocolVersion) -> frozenset[ItemClass]:
+    """Those that are asked for, else all that the version has (MS-ASCMD_R921, R922); there are no text messages."""
+    known = frozenset(each for each in ItemClass if has_class(version, each))
+    return known.intersection(each for each in ItemClass if each.value in wanted.classes) if wanted.classes else known
 
 
 def places_of(
-    collection_ids: Sequence[str], folders: Mapping[CollectionId, Folder], *, deep: bool
-) -> tuple[CollectionId, ...] | None:
-    """The mail folders to search; None: all of them. Outlook for iOS names the root where it means all."""
-    if not collection_ids or ROOT in collection_ids:
-        return None
-    found: dict[CollectionId, None] = {}
-    for name in collection_ids:
-        folder = folders.get(CollectionId(name))
-        if folder is None:
-            raise SearchFailed(StoreStatus.FOLDER_SYNC_REQUIRED)  # MS-ASCMD_R4357
-        found[folder.id] = None
-        if deep:  # MS-ASCMD_R2031
-            found.update(dict.fromkeys(subtree(folders.values(), folder.id)))
-    return tuple(id_ for id_ in found if folders[id_].item_class is ItemClass.EMAIL)
+    collection_ids: Sequence[str],
+    folders: Mapping[CollectionId, Folder],
+    *,
+    deep: bool,
+    classes: Collection[ItemClass] = MAIL,
+) -> tuple[CollectionId, ...]:
+    """The folders of those classes to search. Outlook for iOS names the root where it means all.
+
+    Raises SearchFailed for folders that are not there.
+    """
+    found: dict[CollectionId, None] = dict.fromkeys(folders)
+    if collection_ids and ROOT not in collection_ids:
+        found = {}
+        for name in collection_ids:
+            if name not in folders:
+                raise SearchFailed(StoreStatus.FOLDER_SYNC_REQUIRED)  # MS-ASCMD_R4357
+            found[CollectionId(name)] = None
+            if deep:  # MS-ASCMD_R2031
+                found.update(dict.fromkeys(subtree(folders.values(), CollectionId(name))))
+    places = [folders[id_] for id_ in found]
+    return tuple(place.id for place in places if place.item_class in classes and not is_recipient_cache(place))
 
 
 def _second_after(moment: datetime) -> datetime:
@@ -142,12 +165,25 @@ def _not_before(moment: datetime) -> datetime:
     return whole if whole == moment else whole + _SECOND
 
 
-async def _hits(query: SearchQuery, ctx: Context, deadline: float) -> Sequence[SearchHit]:
+async def _result_set(
+    store: Store, span: Span, queries: Sequence[SearchQuery], ctx: Context, deadline: float
+) -> Sequence[SearchHit]:
+    """What matches; it is remembered where a next range can be asked for (MS-ASCMD_R3749, R3754)."""
+    searcher = ctx.account.user, ctx.device.id
+    asked = wbxml.encode(store.query).join()
+    digest = hashlib.sha256(asked + repr((store.options.deep_traversal, ctx.version)).encode()).digest()
+    if span.first and store.options.rebuild_results is None:
+        known = ctx.ports.last_searches.get(searcher, digest)
+        if known is not None:
+            return known
     try:
         async with asyncio.timeout_at(deadline):
-            return await ctx.ports.search.search(ctx.account.user, query)
+            hits = [hit for query in queries for hit in await ctx.ports.search.search(ctx.account.user, query)]
     except TimeoutError:
         raise SearchFailed(StoreStatus.TIMED_OUT) from None  # MS-ASCMD_R4353
+    if len(hits) > span.count:
+        ctx.ports.last_searches.keep(searcher, digest, hits)
+    return hits
 
 
 # ---- the results
@@ -180,8 +216,12 @@ async def _results(
         result = await _result(item, folder, how, ctx)
         if result is not None:
             results.append(result)
-            octets_left -= RESULT_OVERHEAD + body_plan(item, how).weight
+            octets_left -= RESULT_OVERHEAD + _weight(item, folder, how)
     return results
+
+
+def _weight(item: Item, folder: Folder, how: ItemOptions) -> int:
+    return item.content.size if folder.item_class in KEPT else body_plan(item, how).weight
 
 
 async def items_of(hits: Sequence[SearchHit], ctx: Context) -> dict[tuple[CollectionId, ItemId], Item]:

@@ -20,6 +20,7 @@ from eas_server.commands.busy_times import BusyTimes
 from eas_server.commands.context import Command, Context, Ports, Reply
 from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
+from eas_server.commands.last_searches import LastSearches
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import Subscription
 from eas_server.model.blob import read
@@ -100,6 +101,7 @@ class Bench:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     last_syncs: LastSyncs = field(default_factory=LastSyncs)
     last_finds: LastFinds = field(default_factory=LastFinds)
+    last_searches: LastSearches = field(default_factory=LastSearches)
     busy_times: BusyTimes = field(default_factory=BusyTimes)
     guesses: Guesses = field(default_factory=Guesses)
 
@@ -133,6 +135,7 @@ class Bench:
             guesses=self.guesses,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,
+            last_searches=self.last_searches,
             busy_times=self.busy_times,
         )
 

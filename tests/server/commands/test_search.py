@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from eas_server.commands import item_operations, mailbox_search
+from eas_server.commands.kept_items import Writing, new_item, written
 from eas_server.commands.search import COMMAND, fail, refuse
 from eas_server.errors import DirectoryUnavailable, StoreUnavailable
-from eas_server.model.ids import ROOT, CollectionId, UserId
-from eas_server.model.mail import FolderType
+from eas_server.model.ids import ROOT, CollectionId, ItemId, UserId
+from eas_server.model.mail import FolderType, ItemClass
 from eas_server.model.settings import RecipientSettings, Settings, SyncSettings
 from protocol.codepages import tag
 from protocol.commands import item_operations as operations
@@ -31,8 +32,12 @@ from protocol.commands.search import (
 from protocol.elements import Element, Inline, Opaque
 from protocol.errors import MalformedXml
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
+from protocol.items.calendar import Calendar
+from protocol.items.contacts import Contact
 from protocol.items.email import Email
-from protocol.schema import EMPTY, load, tag_of
+from protocol.items.notes import Note
+from protocol.items.tasks import Task
+from protocol.schema import EMPTY, dump, load, tag_of
 from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
 from tests.server.commands.people import People, people, person
@@ -376,6 +381,70 @@ async def test_classes(box: Mailbox) -> None:
         "Mail": (2, None),
     }
     assert (await search(box, both(words("fox"), of_class("Tasks"), of_class("Email")))).total == 1
+
+
+KEPT_CLASSES: dict[str, tuple[FolderType, Any]] = {
+    "Calendar": (FolderType.CALENDAR, Calendar(subject="fox hunt")),
+    "Contacts": (FolderType.CONTACTS, Contact(first_name="Fox", last_name="Red", file_as="Fox")),
+    "Tasks": (FolderType.TASKS, Task(subject="feed the fox")),
+    "Notes": (FolderType.NOTES, Note(subject="foxes", message_class="IPM.StickyNote")),
+}
+
+
+async def keep(box: Mailbox) -> dict[str, str]:
+    """An item of each class, with the word in it; gives their ServerIds."""
+    made = {}
+    for number, (name, (type_, item)) in enumerate(KEPT_CLASSES.items()):
+        (folder,) = [each.id for each in await box.store.folders.folders(ALICE.user) if each.type is type_]
+        how = Writing(version=V16_1, now=NOW, uid=f"uid{number}", account=ALICE, device_type="phone", supported=None)
+        octets = written(ItemClass(name), None, dump(item, V16_1), how)
+        entry = await box.store.mail.add(ALICE.user, folder, new_item(ItemClass(name), octets))
+        made[name] = f"{folder}:{entry.id}"
+    return made
+
+
+@pytest.mark.requirement("MS-ASCMD_R921", "MS-ASCMD_R922", "MS-ASCMD_R918", "MS-ASCMD_R6289", "MS-ASCMD_R5849")
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_all_classes_are_searched(box: Mailbox, version: ProtocolVersion) -> None:
+    mail = f"{INBOX}:{await box.deliver(message('quick fox'))}"
+    made = {name: id_ for name, id_ in (await keep(box)).items() if name != "Notes" or version >= V14_0}
+    found = await search(box, both(words("fox")), version=version, range="0-9")
+    ids = {result.item_class: result.long_id for result in found.results}
+    assert ids == {"Email": mail, **made}
+    assert found.results[0].item_class == "Email"
+    assert found.total == len(ids)
+    for name, id_ in made.items():
+        one = await search(box, both(words("fox"), of_class(name)), version=version)
+        assert [(result.item_class, result.long_id) for result in one.results] == [(name, id_)]
+        folder = id_.split(":")[0]
+        assert (await search(box, both(words("fox"), within(folder)), version=version)).total == 1
+        assert (await search(box, both(words("fox"), within(folder), of_class("Email")), version=version)).total == 0
+    two = await search(box, both(words("fox"), of_class("Tasks"), of_class("Contacts")), version=version)
+    assert {result.item_class for result in two.results} == {"Tasks", "Contacts"}
+
+
+@pytest.mark.requirement("MS-ASCMD_R3140", "MS-ASCMD_R3217")
+async def test_only_mail_is_received(box: Mailbox) -> None:
+    await box.deliver(message("quick fox"))
+    await keep(box)
+    found = await search(box, both(words("fox"), compared("GreaterThan", "1999-01-01T00:00:00.000Z")))
+    assert [result.item_class for result in found.results] == ["Email"]
+
+
+@pytest.mark.requirement(
+    "MS-ASCMD_R3741", "MS-ASCMD_R3749", "MS-ASCMD_R3756", "MS-ASCMD_R3755", "MS-ASCMD_R3757", "MS-ASCMD_R5427"
+)
+async def test_a_result_set_stays_while_a_client_goes_on(box: Mailbox) -> None:
+    numbers = [await box.deliver(message(f"fox {number}"), age=timedelta(hours=number)) for number in range(4)]
+    fox = both(words("fox"))
+    assert subjects(await search(box, fox, range="0-1")) == ["fox 0", "fox 1"]
+    await box.deliver(message("fox new"))
+    assert subjects(await search(box, fox, range="2-3")) == ["fox 2", "fox 3"]
+    await box.store.mail.delete(ALICE.user, INBOX, [ItemId(numbers[3])])
+    assert subjects(await search(box, fox, range="2-3")) == ["fox 2"]
+    assert subjects(await search(box, fox, range="2-3", rebuild_results=EMPTY)) == ["fox 1", "fox 2"]
+    assert subjects(await search(box, both(words("fox new")), range="0-1")) == ["fox new"]
+    assert subjects(await search(box, fox, range="0-1")) == ["fox new", "fox 0"]
 
 
 @pytest.mark.requirement("MS-ASCMD_R3850")
