@@ -85,6 +85,14 @@ EMPTY_PICTURE = Quirk(
 )
 EMPTY_PICTURE_DEVICES = frozenset({"iPhone", "iPad", "iPod"})
 """The DeviceTypes of EMPTY_PICTURE."""
+ANSWER_IN_CALENDAR = Quirk(
+    name="ANSWER_IN_CALENDAR",
+    client="Outlook for Windows and iOS",
+    note="MeetingResponse names the calendar item at 12.1 and 14.0, which have it for requests in mail alone "
+    "(MS-ASCMD_R7509, R7510). These clients are answered as at 14.1.",
+)
+ANSWER_IN_CALENDAR_DEVICES = ("WindowsOutlook", "iPhone", "iPad", "iPod")
+"""How the DeviceTypes of ANSWER_IN_CALENDAR begin."""
 BASE64_QUERY_DEVICE_ID_ASCII = Quirk(
     name="BASE64_QUERY_DEVICE_ID_ASCII",
     client="Nine",
@@ -163,6 +171,7 @@ QUIRKS: Mapping[str, Quirk] = {
     for quirk in (
         EMPTY_SUPPORTED,
         EMPTY_PICTURE,
+        ANSWER_IN_CALENDAR,
         BASE64_QUERY_DEVICE_ID_ASCII,
         BASE64_QUERY_ALPHABET,
         DEVICE_ID_PUNCTUATION,

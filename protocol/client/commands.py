@@ -11,6 +11,7 @@ from protocol.commands import (
     folder_update,
     get_item_estimate,
     item_operations,
+    meeting_response,
     move_items,
     ping,
     provision,
@@ -43,6 +44,7 @@ FOLDER_SYNC = Command(CommandName.FOLDER_SYNC, folder_sync.Request, folder_sync.
 FOLDER_UPDATE = Command(CommandName.FOLDER_UPDATE, folder_update.Request, folder_update.Response)
 GET_ITEM_ESTIMATE = Command(CommandName.GET_ITEM_ESTIMATE, get_item_estimate.Request, get_item_estimate.Response)
 ITEM_OPERATIONS = Command(CommandName.ITEM_OPERATIONS, item_operations.Request, item_operations.Response)
+MEETING_RESPONSE = Command(CommandName.MEETING_RESPONSE, meeting_response.Request, meeting_response.Response)
 MOVE_ITEMS = Command(CommandName.MOVE_ITEMS, move_items.Request, move_items.Response)
 PING = Command(CommandName.PING, ping.Request, ping.Response)
 PROVISION = Command(CommandName.PROVISION, provision.Request, provision.Response)
@@ -61,6 +63,7 @@ _ALL: tuple[Command[Any, Any], ...] = (
     FOLDER_UPDATE,
     GET_ITEM_ESTIMATE,
     ITEM_OPERATIONS,
+    MEETING_RESPONSE,
     MOVE_ITEMS,
     PING,
     PROVISION,

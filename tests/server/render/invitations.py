@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from eas_server.render.calendar import Owner
 from eas_server.render.meetings import itip
@@ -71,11 +72,11 @@ def ics(
     return lines(head + "\n".join(event) + f"\n{others}END:VCALENDAR\n")
 
 
-def answer(status: str, who: str = "bob@example.com", **changes: object) -> bytes:
+def answer(status: str, who: str = "bob@example.com", **changes: Any) -> bytes:
     """A REPLY."""
     changes.setdefault("stamp", "20261124T100000Z")
     changes.setdefault("attendees", (f"ATTENDEE;CN=Bob Example;PARTSTAT={status}:mailto:{who}",))
-    return ics(method=str(changes.pop("method", "REPLY")), **changes)  # type: ignore[arg-type] -- names of ics
+    return ics(**{"method": "REPLY", **changes})
 
 
 def mail(
