@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.backends.shares.settings import ShareSettings
 from eas_server.commands.policy_rules import check_policy
-from eas_server.config_reading import Wrong, read
+from eas_server.config_reading import Wrong, read, suggestion
 from eas_server.config_rights import check_rights
 from eas_server.errors import ConfigError
 from eas_server.model.documents import folded
@@ -32,6 +32,8 @@ from eas_server.web.settings import (
     WebLimits,
     WebSettings,
 )
+from protocol.quirks import QUIRKS, Switch
+from protocol.versions import SUPPORTED
 
 DEFAULT_POLICY = "default"
 
@@ -88,7 +90,23 @@ class PolicySection:
     strict: bool = False
     refresh_hours: int = 0
     users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     settings: Mapping[str, bool | int | str | tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministrationSection:
+    """`[administration]`: where the administration API is; it is there as soon as there is a token."""
+
+    address: str = "127.0.0.1"
+    port: int = 8081
+    tls: bool = False
+    tokens: Path = Path("administration.tokens")
+
+    @property
+    def listener(self) -> Listener:
+        """What is listened on."""
+        return Listener(address=self.address, port=self.port, tls=self.tls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +132,13 @@ class Config:
     limits: LimitsSection = field(default_factory=LimitsSection)
     policies: Mapping[str, PolicySection] = field(default_factory=dict)
     rights: RightsSettings = field(default_factory=RightsSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
     logging: LoggingSection = field(default_factory=LoggingSection)
+    administration: AdministrationSection = field(default_factory=AdministrationSection)
+    quirks: Mapping[str, Switch] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -132,13 +153,15 @@ class Config:
         return Settings(
             external_url=self.server.external_url.rstrip("/"),
             domains=tuple(domain.lower() for domain in self.server.domains),
-    mail: MailSettings = field(default_factory=MailSettings)
             sync=self.limits.sync,
             recipients=self.limits.recipients,
             rights=self.rights,
+            mail=self.mail,
             policies=policies,
             default_policy=self.server.default_policy,
             policy_of_user={UserId(user.lower()): name for name, each in self.policies.items() for user in each.users},
+            policy_of_group={group.lower(): name for name, each in self.policies.items() for group in each.groups},
+            quirks=self.quirks,
         )
 
     @property
@@ -156,7 +179,6 @@ class Config:
         )
 
 
-            mail=self.mail,
 def load(path: Path) -> Config:
     """Read and check a configuration file. Raises ConfigError."""
     try:
@@ -177,6 +199,8 @@ def parse(text: str, path: Path) -> Config:
         config: Config = read(found, Config, path.parent)
         for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_shares, _check_limits):
             check(config)
+        _check_administration(config)
+        _check_quirks(config)
         check_rights(config.rights)
     except Wrong as wrong:
         raise ConfigError(f"{path}: {wrong.key}: {wrong.reason}") from None
@@ -263,7 +287,12 @@ def _check_ldap(config: Config) -> None:
 
 def _check_policies(config: Config) -> None:
     assigned: dict[str, str] = {}
+    grouped: dict[str, str] = {}
     for name, policy in config.policies.items():
+        for group in policy.groups:
+            other = grouped.setdefault(group.lower(), name)
+            if other != name:
+                raise Wrong(f"policies.{name}.groups", f'"{group}" is in policies.{other} already')
         for user in policy.users:
             other = assigned.setdefault(user.lower(), name)
             if other != name:
@@ -282,6 +311,31 @@ def _check_shares(config: Config) -> None:
             if name in seen:
                 raise Wrong(f"shares[{number}].name", f'"{share.name}" on "{host}" is there twice')
             seen.add(name)
+
+
+def _check_administration(config: Config) -> None:
+    section = config.administration
+    loopback = _is_loopback(section.address, "administration.address")
+    if not 0 <= section.port <= MAX_PORT:
+        raise Wrong("administration.port", f"must be between 0 (any free one) and {MAX_PORT}")
+    if section.tls and config.tls is None:
+        raise Wrong("administration.tls", "needs a section [tls] with certificate and key")
+    if not (section.tls or loopback):
+        raise Wrong("administration.tls", f"tokens would go to {section.address} in the clear: set tls = true")
+    if any((each.address, each.port) == (section.address, section.port) for each in config.listeners if each.port):
+        raise Wrong("administration.port", f"{section.port} on {section.address} is one of [[listeners]]")
+
+
+def _check_quirks(config: Config) -> None:
+    for name, switch in config.quirks.items():
+        if name not in QUIRKS:
+            raise Wrong(f"quirks.{name}", f"is no quirk; {suggestion(name, list(QUIRKS))}")
+        for version in switch.versions:
+            if version not in _SPOKEN:
+                raise Wrong(f"quirks.{name}.versions", f'"{version}" must be one of {", ".join(_SPOKEN)}')
+
+
+_SPOKEN = tuple(map(str, SUPPORTED))
 
 
 def _check_limits(config: Config) -> None:

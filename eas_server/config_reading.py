@@ -36,7 +36,7 @@ def _dataclass(found: object, cls: type, base: Path, key: str) -> Any:  # noqa: 
     known = {each.name: each for each in fields(cls)}
     for name in found:
         if name not in known:
-            raise Wrong(_join(key, name), f"is unknown; {_suggestion(name, list(known))}")
+            raise Wrong(_join(key, name), f"is unknown; {suggestion(name, list(known))}")
     values = {name: _value(value, hints[name], base, _join(key, name)) for name, value in found.items()}
     for name, each in known.items():
         if name in found:
@@ -58,7 +58,8 @@ def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _suggestion(name: str, known: list[str]) -> str:
+def suggestion(name: str, known: list[str]) -> str:
+    """Which name could have been meant."""
     close = difflib.get_close_matches(name, known, 1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
 

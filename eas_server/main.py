@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from eas_server.administration import switches
+from eas_server.administration.ports import Administered
+from eas_server.administration.tokens import Tokens
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
 from eas_server.backends.shares import SharesLibrary
 from eas_server.backends.sqlite import Store, SystemClock, open_store
@@ -30,13 +34,18 @@ from eas_server.submission.lmtp import LmtpListener
 from eas_server.submission.queue import QueuePorts, QueueRunner, WakingSubmission
 from eas_server.submission.smart_host import transport_for
 from eas_server.submission.trace import server_name
+from eas_server.web.administration.application import Administration
+from eas_server.web.administration.operations import Site
 from eas_server.web.app import App
 from eas_server.web.auth import SignIn
 from eas_server.web.endpoint import Endpoint
+from eas_server.web.in_force import InForce
 from eas_server.web.listeners import Listeners, raise_file_limit, reload_certificate, tls_context
 from eas_server.web.log import RequestIds, set_up_logging
 from eas_server.web.pages import Pages
 from eas_server.web.settings import Live
+from eas_server.web.trace import FOLDER as TRACES
+from eas_server.web.trace import Traces
 from protocol.http import CommandName
 
 log = logging.getLogger(__name__)
@@ -46,7 +55,7 @@ Ready = Callable[[Sequence[str]], None]
 Job = Callable[[], Awaitable[None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
 RESTART_SECONDS: Final = 5
-RESTART_SECTIONS: Final = ("listeners", "store", "directory", "ldap", "smtp", "lmtp", "shares")
+RESTART_SECTIONS: Final = ("listeners", "administration", "store", "directory", "ldap", "smtp", "lmtp", "shares")
 """Sections that a reload cannot bring into force."""
 
 
@@ -57,6 +66,8 @@ class Adapters:
     ports: Ports
     authenticator: Authenticator
     jobs: Sequence[Job] = ()
+    administered: Administered | None = None
+    """What the administration API works on."""
 
 
 OpenAdapters = Callable[[Config, ChangeNotifier, Clock, Live], AbstractAsyncContextManager[Adapters]]
@@ -74,17 +85,43 @@ class Server:
         self._context: ssl.SSLContext | None = None if config.tls is None else tls_context(config.tls)
         self._sign_in = SignIn(adapters.authenticator, live, self._stopping, time.monotonic)
         commands = load_commands()
+        folder = config.store.path.parent
+        ports = adapters.ports
+        self._in_force = InForce(live, switches.path_of(config.store.path), ports.directory, ports.accounts)
+        self._traces = Traces(folder / TRACES)
+        self._administration = self._administration_listener()
         self._listeners = Listeners(
-            build_app(adapters.ports, commands, self._sign_in, live, clock, self._stopping),
+            build_app(ports, commands, self._sign_in, live, clock, self._stopping, traces=self._traces),
             config.listeners,
             context=self._context,
             timing=config.limits.connections,
             stopping=self._stopping,
         )
 
+    def _administration_listener(self) -> Listeners | None:
+        """The listener of the administration API; None while there is no token that would open it."""
+        section, administered = self._config.administration, self._adapters.administered
+        tokens = Tokens(section.tokens)
+        if administered is None or not tokens:
+            return None
+        site = Site(world=administered, in_force=self._in_force, traces=self._traces)
+        api = Administration(site, tokens, RequestIds(), self._live.web.limits, version("eas-server"))
+        return Listeners(
+            api,
+            [section.listener],
+            context=self._context,
+            timing=self._config.limits.connections,
+            stopping=self._stopping,
+        )
+
     async def serve(self, ready: Ready | None = None) -> None:
         """Serve until `stop`. Raises OSError when an address cannot be listened on."""
         urls = self._listeners.bind()
+        await self._in_force.refresh()
+        beside = [_keep_running(job) for job in (*self._adapters.jobs, self._in_force.run)]
+        if self._administration is not None:
+            log.info("the administration API is at %s", self._administration.bind()[0])
+            beside.append(self._administration.serve())
 
         def begun() -> None:
             log.info("listening on %s", ", ".join(urls))
@@ -93,7 +130,7 @@ class Server:
 
         try:
             async with asyncio.TaskGroup() as group:
-                jobs = [group.create_task(_keep_running(job)) for job in self._adapters.jobs]
+                jobs = [group.create_task(job) for job in beside]
                 try:
                     await self._listeners.serve(begun)
                 finally:
@@ -109,6 +146,8 @@ class Server:
     def stop(self) -> None:
         """Stop accepting, let waiting requests answer, then end."""
         log.info("stopping")
+        if self._administration is not None:
+            self._administration.stop()
         self._listeners.stop()
 
     def reload(self) -> None:
@@ -126,7 +165,7 @@ class Server:
             if getattr(config, section) != getattr(self._config, section):
                 log.warning("[%s] changed: this takes a restart", section)
         self._config = config
-        self._live.web = config.web
+        self._in_force.rebase(config.web)
         self._sign_in.forget()
         log.info("the configuration was reloaded")
 
@@ -161,11 +200,20 @@ def build_app(
     live: Live,
     clock: Clock,
     stopping: asyncio.Event,
+    *,
+    traces: Traces | None = None,
 ) -> App:
     """The HTTP side over the given ports."""
     ids = RequestIds()
     endpoint = Endpoint(
-        ports=ports, commands=commands, sign_in=sign_in, live=live, clock=clock, ids=ids, stopping=stopping
+        ports=ports,
+        commands=commands,
+        sign_in=sign_in,
+        live=live,
+        clock=clock,
+        ids=ids,
+        stopping=stopping,
+        traces=traces,
     )
     pages = Pages(sign_in=sign_in, live=live, clock=clock, ids=ids)
     return App(endpoint, pages.app, live)
@@ -202,7 +250,16 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             documents=_documents(config, store, stack),
             authenticator=authenticator,
         )
-        yield Adapters(ports=ports, authenticator=authenticator, jobs=jobs)
+        administered = Administered(
+            people=store.admin,
+            state=store.state,
+            accounts=store.accounts,
+            directory=directory,
+            preferences=store.preferences,
+            queue=store.queue,
+            clock=clock,
+        )
+        yield Adapters(ports=ports, authenticator=authenticator, jobs=jobs, administered=administered)
 
 
 def _people(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> tuple[Directory, Authenticator]:

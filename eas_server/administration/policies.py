@@ -9,6 +9,7 @@ from eas_server.interfaces import Accounts, Directory
 from eas_server.model.directory import EntryKind
 from eas_server.model.ids import UserId
 from eas_server.model.settings import Settings
+from protocol.quirks import Switch
 
 MAX_MEMBERS = 100_000
 """Members of a group that are looked at."""
@@ -39,7 +40,10 @@ def assigned(settings: Settings, switches: Switches, members: Members) -> dict[s
 
 def in_force(settings: Settings, switches: Switches, members: Members) -> Settings:
     """The settings with what is switched, and with the policies of groups as those of their users."""
-    return replace(settings, policy_of_user=assigned(settings, switches, members))
+    switched = {name: Switch(on=on) for name, on in switches.quirks.items()}
+    return replace(
+        settings, policy_of_user=assigned(settings, switches, members), quirks={**settings.quirks, **switched}
+    )
 
 
 async def users_of(group: str, directory: Directory, accounts: Accounts) -> frozenset[UserId]:

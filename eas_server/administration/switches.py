@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,12 @@ def change(path: Path, changed: Callable[[Switches], Switches]) -> Switches:
         if after != before:
             _write(path, msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
     return after
+
+
+def with_quirk(switches: Switches, name: str, on: bool | None) -> Switches:
+    """The switches with a quirk on or off for all clients; None: as the configuration has it."""
+    kept = {each: value for each, value in switches.quirks.items() if each != name}
+    return replace(switches, quirks=kept if on is None else {**kept, name: on})
 
 
 @contextmanager

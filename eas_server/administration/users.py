@@ -131,11 +131,16 @@ async def set_delegates(world: Administered, user: str, delegates: Sequence[str]
 
 
 async def set_calendar_rights(
-    world: Administered, user: str, default: CalendarRight | None, others: Mapping[str, CalendarRight | None]
+    world: Administered,
+    user: str,
+    default: CalendarRight | None,
+    others: Mapping[str, CalendarRight | None],
+    *,
+    replacing: bool = False,
 ) -> CalendarRights:
     """Set what everybody (None: as before) and what single users may see; None takes a user's own right away.
 
-    Raises AdministrationError.
+    `replacing`: nobody else keeps a right of the own. Raises AdministrationError.
     """
     owner = await user_id(world.people, user)
     named: dict[str, CalendarRight | None] = {}
@@ -145,7 +150,7 @@ async def set_calendar_rights(
         raise Unfit("", f"{user} sees all of the own calendar: name others")
 
     def changed(stored: CalendarRights) -> CalendarRights:
-        rights: dict[str, CalendarRight | None] = dict(stored.others)
+        rights: dict[str, CalendarRight | None] = {} if replacing else dict(stored.others)
         rights.update(named)
         kept = {who: right for who, right in rights.items() if right is not None}
         return CalendarRights(default=default or stored.default, others=kept)

@@ -28,9 +28,10 @@ from eas_server.web.reading import headers_of, line_of, split
 from eas_server.web.reply import Header, TooSlow, send_body, send_empty
 from eas_server.web.settings import Live
 from eas_server.web.tolerance import Tolerance
+from eas_server.web.trace import Traced, Traces
 from eas_server.web.transport import abort, lingering, peer_of
 from protocol import schema, wbxml
-from protocol.elements import Buffer
+from protocol.elements import Buffer, Element
 from protocol.errors import MalformedRequest
 from protocol.headers import SERVER_VERSION
 from protocol.http import (
@@ -78,6 +79,8 @@ class _Exchange:
     """The body is not read to its end any more: the connection ends with the answer."""
     refused: frozenset[str] = NONE_REFUSED
     """The quirks that are not let pass in it."""
+    traced: Traced | None = None
+    """It is written down for the administrator."""
     counted: int = 0
     """Octets of the body that are counted as in memory."""
 
@@ -90,6 +93,8 @@ class _Answer:
     headers: tuple[Header, ...] = ()
     content_type: str = WBXML
     body: wbxml.Segments | None = None
+    document: Element | None = None
+    """What `body` says, where it is WBXML and the request is traced."""
 
 
 class Endpoint:
@@ -105,6 +110,7 @@ class Endpoint:
         clock: Clock,
         ids: RequestIds,
         stopping: asyncio.Event,
+        traces: Traces | None = None,
     ) -> None:
         self._ports = ports
         self._commands = commands
@@ -115,6 +121,7 @@ class Endpoint:
         self._devices = Devices(ports.state)
         self._bodies = Bodies()
         self._tolerance = Tolerance()
+        self._traces = traces
         self._digests: dict[str, tuple[PolicySettings, str]] = {}
         self._ids = ids
         spoken = options_headers(SUPPORTED, [name for name in CommandName if name in commands])
@@ -191,12 +198,15 @@ class Endpoint:
         body = await self._read(exchange)
         _check_line(line, name, version)
         device = await self._device(exchange, account, line, version)
+        if self._traces is not None and device.trace_until is not None:
+            await self._begin_trace(self._traces, exchange, device, line, body)
         self._pass_gate(exchange, account, device, command, line)
         _check_content_type(exchange.headers, body, name, version)
         context = self._context(exchange, account, device, version, line)
         supersede(context)
         result = await command.handle(command.read(body, line, version), context)
-        return _encoded(result if isinstance(result, Reply) else Reply(response=result), version)
+        reply = result if isinstance(result, Reply) else Reply(response=result)
+        return _encoded(reply, version, kept=exchange.traced is not None)
 
     async def _read(self, exchange: _Exchange) -> Buffer:
         limits = self._live.web.limits
@@ -245,6 +255,13 @@ class Endpoint:
         if status is not None:
             raise CommandError(status)
 
+    async def _begin_trace(
+        self, traces: Traces, exchange: _Exchange, device: Device, line: CommandLine, body: Buffer
+    ) -> None:
+        exchange.traced = traces.of(device, exchange.record, exchange.now)
+        if exchange.traced is not None:
+            await exchange.traced.begin(exchange.scope["headers"], line, body, exchange.now)
+
     def _digest(self, policy: PolicySettings) -> str:
         known = self._digests.get(policy.name)
         if known is None or known[0] is not policy:
@@ -289,7 +306,8 @@ class Endpoint:
             record.note = f"failed: {type(error).__name__}"
             log.error("request %s failed", record.id, exc_info=error)
         if asked is not None:
-            return _encoded(reply_to(error, asked, limits.retry_after), asked.version)
+            reply = reply_to(error, asked, limits.retry_after)
+            return _encoded(reply, asked.version, kept=exchange.traced is not None)
         if isinstance(error, MalformedRequest):
             return _encoded(text(BAD_REQUEST, str(error)), None)  # MS-ASHTTP_R188
         return _encoded(text(UNAVAILABLE if isinstance(error, Unavailable) else INTERNAL, "", limits.retry_after), None)
@@ -327,6 +345,8 @@ class Endpoint:
         finally:
             if not finished:
                 abort(exchange.scope)
+            if exchange.traced is not None:
+                await exchange.traced.end(answer.document, (time.perf_counter() - record.started) * 1000)
 
 
 def _check_line(line: CommandLine, name: CommandName, version: ProtocolVersion) -> None:
@@ -349,11 +369,13 @@ def _check_content_type(headers: RequestHeaders, body: Buffer, name: CommandName
         raise CommandError(CommonStatus.INVALID_CONTENT, f"a body of type {headers.content_type[:80]}")
 
 
-def _encoded(reply: Reply, version: ProtocolVersion | None) -> _Answer:
+def _encoded(reply: Reply, version: ProtocolVersion | None, *, kept: bool = False) -> _Answer:
+    """What goes out; `kept`: with the document, which a trace shows."""
     headers = tuple((name.lower().encode("ascii"), value.encode("ascii")) for name, value in reply.headers.items())
     if reply.response is not None and version is not None:
-        body = wbxml.encode(schema.dump(reply.response, version))
-        return _Answer(status=reply.status, headers=headers, body=body)
+        document = schema.dump(reply.response, version)
+        body = wbxml.encode(document)
+        return _Answer(status=reply.status, headers=headers, body=body, document=document if kept else None)
     if reply.body is not None:
         content_type = reply.content_type or _OCTETS
         return _Answer(status=reply.status, headers=headers, content_type=content_type, body=reply.body)
