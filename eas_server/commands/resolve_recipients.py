@@ -16,6 +16,7 @@ from eas_server.commands.pictures import Pictures
 from eas_server.commands.reading import wbxml_reader
 from eas_server.interfaces import Directory
 from eas_server.model.directory import DirectoryEntry, EntryKind, Found
+from eas_server.model.ids import UserId
 from eas_server.model.settings import RecipientSettings
 from eas_server.pki.directory_blobs import certificates_of
 from eas_server.pki.select import Selection, select
@@ -97,7 +98,7 @@ async def handle(request: Request, ctx: Context) -> Response:
     if not 1 <= len(request.to) <= settings.max_recipients or not _is_span(asked.availability):
         return Response(status=Status.PROTOCOL_ERROR)  # MS-ASCMD_R5656, R2266, R5430
     outcomes = await _look_up(request.to, asked, ctx.ports.directory, settings.max_members)
-    free_busy = await _free_busy(outcomes, asked.availability, ctx.ports)
+    free_busy = await _free_busy(outcomes, asked.availability, ctx.account.user, ctx.ports)
     answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, ctx.now, free_busy)
     return Response(
         status=Status.SUCCESS,
@@ -130,19 +131,19 @@ async def _look_up(names: Sequence[str], asked: Asked, directory: Directory, max
 
 
 async def _free_busy(
-    outcomes: Sequence[Outcome], wanted: AvailabilityOptions | None, ports: Ports
-) -> dict[str, str | None]:
-    """MergedFreeBusy of each one who was found, by key; of groups that are not too large."""
+    outcomes: Sequence[Outcome], wanted: AvailabilityOptions | None, viewer: UserId, ports: Ports
+) -> dict[str, str | AvailabilityStatus]:
+    """MergedFreeBusy of each one who was found, by key, or why there is none; of groups that are not too large."""
     if wanted is None:
         return {}
     end = wanted.start + DEFAULT_SPAN if wanted.end is None else wanted.end
-    found: dict[str, str | None] = {}
+    found: dict[str, str | AvailabilityStatus] = {}
     for outcome in outcomes:
         if not isinstance(outcome, Resolved) or outcome.entry.key in found:
             continue
         people = (outcome.entry,) if outcome.members is None else outcome.members.entries
         if len(people) <= MAX_MEMBERS_AVAILABILITY:
-            found[outcome.entry.key] = await free_busy_of(people, wanted.start, end, ports)
+            found[outcome.entry.key] = await free_busy_of(people, viewer, wanted.start, end, ports)
     return found
 
 
@@ -188,7 +189,7 @@ class _Answer:
         names: int,
         settings: RecipientSettings,
         now: datetime,
-        free_busy: Mapping[str, str | None],
+        free_busy: Mapping[str, str | AvailabilityStatus],
     ) -> None:
         self._asked = asked
         self._left = max_certificates
@@ -220,16 +221,16 @@ class _Answer:
                 return ToResponse(to=to, status=ResponseStatus.UNRESOLVED, recipient_count=0)
 
     def _availability(self, resolved: Resolved) -> Availability | None:
-        """163 for those whose calendar is not here."""
+        """163 for those whose calendar is not here, or not to be seen."""
         if self._asked.availability is None:
             return None
         if self._names >= self._settings.max_recipients:
             return Availability(status=AvailabilityStatus.TOO_MANY_RECIPIENTS)  # MS-ASCMD_R4622
         if resolved.members is not None and resolved.members.total > MAX_MEMBERS_AVAILABILITY:
             return Availability(status=AvailabilityStatus.GROUP_TOO_LARGE)  # MS-ASCMD_R4626
-        merged = self._free_busy.get(resolved.entry.key)
-        if merged is None:
-            return Availability(status=AvailabilityStatus.FAILURE)
+        merged = self._free_busy.get(resolved.entry.key, AvailabilityStatus.FAILURE)
+        if isinstance(merged, AvailabilityStatus):
+            return Availability(status=merged)
         return Availability(status=AvailabilityStatus.SUCCESS, merged_free_busy=merged)
 
     def _certificates(self, resolved: Resolved) -> Certificates | None:
