@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -126,9 +127,11 @@ def test_nothing_outside_is_reached_while_things_are_exchanged(tmp_path: Path, k
 
     share, seen = share_of(root), []
     exchanging = threading.Thread(target=exchange)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that the threads come between each other's calls
     exchanging.start()
     try:
-        for _ in range(1500):
+        for _ in range(4000):
             try:
                 seen.append(octets(share, ("x", "a")))
             except (NoSuchDocument, DocumentDenied, LibraryUnavailable):
@@ -136,4 +139,5 @@ def test_nothing_outside_is_reached_while_things_are_exchanged(tmp_path: Path, k
     finally:
         done.set()
         exchanging.join()
+        sys.setswitchinterval(interval)
     assert set(seen) <= {b"x/a", b""}
