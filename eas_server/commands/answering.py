@@ -32,6 +32,7 @@ from eas_server.model.mail import Item, MessageIndex, StateChange, Verb
 from eas_server.model.rights import Protection, normal_id
 from eas_server.render import addresses
 from eas_server.render.meetings.letter import Person
+from eas_server.render.meetings.substitute import is_substitute
 from eas_server.submission.header import Header, read_header
 from protocol.commands.compose_mail import Source
 from protocol.datatypes import parse_datetime
@@ -133,7 +134,7 @@ async def _with_original(message: Message, terms: "Terms", *, forward: bool) -> 
         message.octets,
         message.header,
         quoted,
-        forward=forward or terms.added is Added.SEALED,
+        forward=forward or terms.added is Added.SEALED or is_substitute(quoted.octets),
         embed=terms.added is Added.ATTACHED,
     )
     return memoryview(composed)

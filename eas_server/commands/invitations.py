@@ -15,7 +15,7 @@ from eas_server.commands.kept_items import owner_of
 from eas_server.commands.server_mail import ServerMail, send_server_mail
 from eas_server.errors import StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission
-from eas_server.model.mail import Folder, FolderType, ItemClass
+from eas_server.model.mail import Folder, ItemClass
 from eas_server.render.meetings import compose, outgoing
 from eas_server.render.meetings.compose import Letter, Person
 from eas_server.render.meetings.outgoing import Notice
@@ -90,9 +90,7 @@ class Invitations:
 
     async def _send_one(self, notice: Notice, once: ClientSubmission | None) -> Status:
         octets = written(notice, self._ctx)
-        mail = ServerMail(
-            octets=octets, recipients=[a.email.strip() for a in notice.to], folder=FolderType.INBOX, once=once
-        )
+        mail = ServerMail(octets=octets, recipients=[a.email.strip() for a in notice.to], once=once)
         try:
             await send_server_mail(mail, self._ctx)
         except StoreFull:

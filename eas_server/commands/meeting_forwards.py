@@ -28,7 +28,7 @@ from eas_server.errors import CommandError, NoSuchFolder, StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission, Submitted
 from eas_server.model import blob
 from eas_server.model.ids import parse_server_id
-from eas_server.model.mail import FolderType, Item, ItemClass
+from eas_server.model.mail import Item, ItemClass
 from eas_server.render import addresses
 from eas_server.render.contentlines import dump
 from eas_server.render.item_body import ItemText
@@ -225,13 +225,7 @@ async def notify_organizer(meeting: Meeting, forwardees: Sequence[Person], ctx: 
             return
         letter = replace(letter_of(ctx, to=(), seed=b"notification" + meeting.event), to=(organizer,))
         octets = compose.forward_notification(meeting.event, letter, forwardees=forwardees, instance=meeting.instance)
-        mail = ServerMail(
-            octets=octets,
-            recipients=[organizer.address],
-            folder=FolderType.DELETED_ITEMS,
-            save=False,
-            is_answered=False,
-        )
+        mail = ServerMail(octets=octets, recipients=[organizer.address], save=False, is_answered=False)
         await send_server_mail(mail, ctx)
     except (InvalidItem, StoreFull, Unavailable) as error:
         log.warning("request %s: the organizer could not be told of a forwarded meeting: %r", ctx.request_id, error)

@@ -27,8 +27,6 @@ class ServerMail:
     """Addresses, groups, and names of local users."""
     to_user: bool = False
     """The user who sends it gets it too, if among them."""
-    folder: FolderType = FolderType.INBOX
-    """Where local recipients get it."""
     save: bool = True
     """A copy goes into Sent Items."""
     is_answered: bool = True
@@ -62,7 +60,7 @@ def _deliveries(mail: ServerMail, routes: Routes, copy: "_Copy") -> tuple[Delive
     made = [
         Delivery(
             user=local,
-            folder=mail.folder,
+            folder=FolderType.INBOX,
             message=copy.delivered(address),
             sender=copy.sender if mail.is_answered else "",
             recipient=address,

@@ -29,6 +29,8 @@ OFFLOAD_FROM: Final = 64 * 1024
 """Encoded octets: larger calendar parts are read beside the event loop."""
 ATTEMPTS: Final = 5
 """How often a message is brought in again when somebody else changes the item at the same moment."""
+_ATTENDED: Final = frozenset({FolderType.INBOX, FolderType.DELETED_ITEMS})
+"""Deleted Items: the mail of users whose delegates alone are to see it."""
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Attendant:
     async def after(self, submission: Submission, receipt: Receipt) -> None:
         """Attend to each user who got the message."""
         for delivery in submission.deliveries:
-            reached = delivery.folder is FolderType.INBOX and delivery.user not in receipt.missed
+            reached = delivery.folder in _ATTENDED and delivery.user not in receipt.missed
             if not reached or delivery.message.index.calendar is None:
                 continue
             try:

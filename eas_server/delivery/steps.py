@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from eas_server.delivery.attendant import Attendant
 from eas_server.delivery.conversation_rules import AlwaysMoved
+from eas_server.delivery.delegates import DelegatesMail
+from eas_server.delivery.notices import FilesNotifications
 from eas_server.delivery.out_of_office import AutomaticReplies
 from eas_server.delivery.pipeline import Pipeline, Step
 from eas_server.delivery.ports import DeliveryPorts
@@ -13,7 +15,14 @@ from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmissi
 
 def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
     """All of them."""
-    return (Attendant(ports), AlwaysMoved(ports), AutomaticReplies(ports), NotesRecipients(ports))
+    return (
+        DelegatesMail(ports),
+        FilesNotifications(),
+        Attendant(ports),
+        AlwaysMoved(ports),
+        AutomaticReplies(ports),
+        NotesRecipients(ports),
+    )
 
 
 def deliver_through(
