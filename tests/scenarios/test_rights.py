@@ -11,7 +11,7 @@ from eas_server.lab.device import octets_of
 from eas_server.model.mail import FolderType
 from eas_server.render.rights import NOTICE, SEALED_NAME
 from protocol import wbxml
-from protocol.client import ITEM_OPERATIONS, MOVE_ITEMS, SEARCH, SEND_MAIL, SETTINGS, SYNC, Command, compose
+from protocol.client import ITEM_OPERATIONS, MOVE_ITEMS, SEARCH, SEND_MAIL, SETTINGS, SYNC, Command, QueryForm, compose
 from protocol.codepages import tag
 from protocol.commands import item_operations, move_items, search, settings, sync
 from protocol.elements import Element
@@ -136,6 +136,34 @@ async def test_templates_are_named_in_the_language_of_the_client(world: World, w
     headers = [("Accept-Language", wanted)] if wanted else []
     answer = await templates_of(await person(world, "alice", headers=headers))
     assert answer.get.templates.templates[0].template_name == name
+
+
+@pytest.mark.requirement("MS-ASRM_R204", "MS-ASRM_R10204")
+@pytest.mark.parametrize(("lcid", "name"), [(0x0407, "Vertraulich"), (0x0C07, "Vertraulich"), (0x0409, "Confidential")])
+async def test_templates_are_named_in_the_language_of_a_base64_query(world: World, lcid: int, name: str) -> None:
+    alice = await person(world, "alice", query=QueryForm.BASE64, headers=[("Accept-Language", "fr")])
+    client = alice.device.client
+    request = settings.Request(properties=(settings.RightsManagementInformation(get=GET),))
+    line = replace(client.line(SETTINGS.name), locale=lcid)
+    response = await alice.device.transport.send(client.raw(line, wbxml.encode(dump(request)).join()))
+    answer = client.read(SETTINGS, response.status, response.headers, response.body).take()
+    (found,) = answer.answers
+    assert isinstance(found, settings.RightsManagementAnswer)
+    assert found.get.templates.templates[0].template_name == name
+
+
+@pytest.mark.requirement("MS-ASRM_R660", "MS-ASRM_R662", "MS-ASRM_R213", "MS-ASRM_R413", "MS-ASRM_R414", "MS-ASRM_R315")
+async def test_licenses_are_in_the_language_of_the_client(world: World) -> None:
+    alice = await person(world, "alice")
+    assert await alice.send(alice.letter("bob"), CONFIDENTIAL) is None
+    for wanted, name, description in (
+        ("de-CH", "Vertraulich", "Nur lesen und antworten."),
+        ("fr", "Confidential", "Recipients read it and answer its sender."),
+    ):
+        bob = await person(world, "bob", headers=[("Accept-Language", wanted)], device_id=wanted)
+        granted = (await bob.newest())[1].rights_management_license
+        assert granted is not None
+        assert (granted.template_name, granted.template_description) == (name, description)
 
 
 # ---- reading

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from eas_server.commands import item_operations, smart_forward, smart_reply
+from eas_server.commands import find, get_attachment, item_operations, smart_forward, smart_reply
 from eas_server.commands.languages import languages
 from eas_server.commands.protected_mail import ProtectedMail, sealed
-from eas_server.errors import StoreFull, StoreUnavailable
+from eas_server.errors import CommandError, StoreFull, StoreUnavailable
 from eas_server.model.blob import MemoryBlob, read
 from eas_server.model.ids import ItemId
 from eas_server.model.mail import NewMessage
 from eas_server.model.rights import Protection, RightsSettings, RightsTemplate
 from eas_server.model.settings import Settings
 from eas_server.render.mime import index_message
-from eas_server.render.rights import NOTICE, SEALED_NAME
+from eas_server.render.rights import NOTICE, SEALED_NAME, SEALED_TYPE
 from protocol import schema
 from protocol.codepages import tag
+from protocol.commands import find as find_wire
 from protocol.commands.compose_mail import Source
 from protocol.commands.item_operations import Fetch, Fetched, FetchOptions, Request
 from protocol.commands.sync import Options
@@ -30,6 +31,7 @@ from protocol.items.email import Email
 from protocol.items.rights import NEVER
 from protocol.schema import EMPTY
 from protocol.status import CommonStatus
+from protocol.versions import V12_1, V14_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
 from tests.server.commands.support import ALICE, NOW
 
@@ -319,6 +321,69 @@ async def test_a_header_that_nobody_may_send_is_sealed_too(box: Mailbox) -> None
     (item,) = await ProtectedMail(box.store.mail).fetch(ALICE.user, INBOX, [ItemId(1)])
     assert SECRET.encode() not in await read(item.content)
     assert item.inside is not None
+
+
+# ---- other ways to a message
+
+
+async def test_the_preview_of_find_is_that_of_the_seal(box: Mailbox) -> None:
+    await deliver(box)
+    query = find_wire.MailboxQuery(free_text="Plans", classes=("Email",))
+    criterion = find_wire.MailboxCriterion(query=query)
+    response = await box.bench.run(
+        find.COMMAND, find_wire.Request(search_id="s", execute=find_wire.ExecuteSearch(mailbox=criterion))
+    )
+    (result,) = response.answer.results
+    properties = schema.load(find_wire.EmailProperties, result.properties)
+    assert properties.preview is not None
+    assert properties.preview.startswith(NOTICE[:40])
+    assert properties.subject == "Plans"
+
+
+@pytest.mark.parametrize("version", [V12_1, V14_0], ids=str)
+async def test_get_attachment_has_the_seal_alone(box: Mailbox, version: ProtocolVersion) -> None:
+    octets = b"\r\n".join(
+        (
+            b"From: bob@example.com",
+            b"Subject: x",
+            b'Content-Type: application/pdf; name="plan.pdf"',
+            b'Content-Disposition: attachment; filename="plan.pdf"',
+            b"",
+            b"the plan itself",
+        )
+    )
+    index, text = index_message(octets)
+    index = replace(index, protection=Protection(template=SHORT, owner="bob@example.com", since=NOW))
+    new = NewMessage(content=MemoryBlob(octets), index=index, text=text, received=NOW)
+    entry = await box.store.mail.add(ALICE.user, INBOX, new)
+    box.bench.version = version
+    name = f"{INBOX}:{entry.id}"
+    context = await box.bench.context("GetAttachment")
+    first = await get_attachment.COMMAND.handle(f"{name}:0", context)
+    assert first.content_type == SEALED_TYPE
+    assert (await get_attachment.COMMAND.handle(f"{name}:1", context)).status == 500
+    box.bench.version = V16_1
+    (attachment,) = email_in(await fetch(box, name)).attachments.changes  # type: ignore[union-attr]
+    assert (attachment.display_name, attachment.file_reference) == ("plan.pdf", f"{name}:1")
+
+
+@pytest.mark.requirement("MS-ASRM_R88")
+async def test_an_attachment_expires_with_its_message(box: Mailbox) -> None:
+    server_id = await deliver(box)
+    box.bench.now = NOW + timedelta(days=10)
+    wanted = Fetch(store="Mailbox", file_reference=f"{server_id}:1", options=FetchOptions(rights_management=True))
+    response = await box.bench.run(item_operations.COMMAND, Request(operations=(wanted,)))
+    assert [f.status for f in response.responses.fetched] == [CommonStatus.IRM_OPERATION_NOT_PERMITTED]
+
+
+async def test_a_repetition_under_another_template_is_another_message(box: Mailbox) -> None:
+    server_id = await deliver(box)
+    for template in (SHORT.id, None):
+        forward = smart_forward.Request(**{**answered(box, server_id, template), "client_id": f"c-{template}"})
+        assert await box.bench.run_tree(smart_forward.COMMAND, schema.dump(forward)) is None
+    with pytest.raises(CommandError) as caught:
+        await box.bench.run_tree(smart_forward.COMMAND, schema.dump(forward))
+    assert caught.value.status == CommonStatus.MESSAGE_PREVIOUSLY_SENT
 
 
 # ---- languages
