@@ -14,8 +14,8 @@ from eas_server.commands.attachments import Base64, content_of, find_attachment,
 from eas_server.commands.context import Command, Context, Reply
 from eas_server.commands.conversations import move_conversation
 from eas_server.commands.document_fetch import DocumentFailed, fetch_document, is_document
-from eas_server.commands.items import ItemOptions, application_data, are_parts_offered, body_plan, email_of
-from eas_server.commands.kept_items import KEPT, file_of
+from eas_server.commands.items import ItemOptions, application_data, are_parts_offered, body_plan
+from eas_server.commands.kept_items import KEPT, file_of, has_class
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.rights import attachment_place, disclosed, unprotected
 from eas_server.errors import CommandError, NoSuchFolder, Unavailable
@@ -42,14 +42,15 @@ from protocol.commands.item_operations import (
     Response,
     Responses,
     Status,
+    in_parts,
     item_properties,
 )
-from protocol.elements import Buffer, Element, Inline, size_of
+from protocol.elements import Buffer, Element, Inline, Octets, size_of
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
-from protocol.items.airsyncbase import Body, BodyPartPreference
+from protocol.items.airsyncbase import BodyPartPreference
 from protocol.multipart import Multipart, Part
-from protocol.schema import dump, tag_of
+from protocol.schema import dump
 from protocol.status import CommonStatus
 from protocol.versions import V14_0, V14_1, ProtocolVersion
 
@@ -120,7 +121,7 @@ class _Parts:
     def __iter__(self) -> Iterator[Part]:
         return iter(self._parts)
 
-    def add(self, part: Buffer | Blob) -> int:
+    def add(self, part: Buffer | Octets) -> int:
         """The number that a Part element names it by; the document is number 0. Raises _Failed: it is too much."""
         size = self._size + size_of(part)
         if size > PARTS_BUDGET:
@@ -186,7 +187,7 @@ class _Work:
 
     async def _item(self, collection: CollectionId, number: ItemId) -> tuple[Folder, Item] | None:
         folder = self._folder(collection)
-        if folder is None:
+        if folder is None or not has_class(self._ctx.version, folder.item_class):
             return None
         if folder.type is FolderType.RECIPIENT_INFORMATION_CACHE:
             raise _Failed(Status.ACCESS_DENIED)  # MS-ASCMD_R196
@@ -225,23 +226,16 @@ class _Work:
         )
 
     async def _rendered(self, wanted: Fetch, folder: Folder, item: Item, options: ItemOptions) -> Element:
-        if folder.item_class in KEPT:
-            return item_properties(await application_data(self._ctx, folder, item, options), wanted.options.schema)
         item = disclosed(item, self._ctx, asked=options.rights_management)
-        plan = body_plan(item, options)
-        if plan.content is None:
-            if plan.weight > self._text_left < TEXT_BUDGET:
+        plan = None if folder.item_class in KEPT else body_plan(item, options)
+        if plan is None or plan.content is None:
+            weight = item.content.size if plan is None else plan.weight
+            if weight > self._text_left < TEXT_BUDGET:
                 raise _Failed(Status.TOO_LARGE)  # MS-ASCMD_R4163; asked for alone it goes
-            self._text_left -= plan.weight
-        email = await email_of(
-            self._ctx, folder.id, item, options, plan=plan, is_draft=folder.type is FolderType.DRAFTS
-        )
-        properties = item_properties(dump(email, self._ctx.version), wanted.options.schema)
-        body = email.body
-        if self.parts is None or body is None or body.data is None or not _has_body(properties):
-            return properties
-        moved = replace(email, body=replace(body, data=None, part=self.parts.add(_octets(body))))
-        return item_properties(dump(moved, self._ctx.version), wanted.options.schema)
+            self._text_left -= weight
+        data = await application_data(self._ctx, folder, item, options, plan=plan)
+        properties = item_properties(data, wanted.options.schema)
+        return properties if self.parts is None else in_parts(properties, self.parts.add)
 
     # ---- attachments
 
@@ -329,18 +323,6 @@ class _Work:
             log.info("request %s: folder %s was gone already", self._ctx.request_id, folder.id)
         self.folders = [kept for kept in self.folders if kept.id not in gone]
         return True
-
-
-def _has_body(properties: Element) -> bool:
-    return properties.find(tag_of(Body)) is not None
-
-
-def _octets(body: Body) -> Buffer | Blob:
-    """The data of a Body as a part: text in UTF-8, MIME as it is."""
-    if isinstance(body.data, Inline):
-        octets: Buffer | Blob = body.data.octets  # type: ignore[assignment]  # what `rendered` puts there is a Blob
-        return octets
-    return (body.data or "").encode("utf-8", "replace")
 
 
 def _range(text: str, size: int) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """ItemOperations, [MS-ASCMD] 2.2.1.10."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import IntEnum
 
 from protocol.codepages import tag
-from protocol.elements import Element, Inline, Tag
+from protocol.elements import Buffer, Element, Inline, Octets, Opaque, Tag
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
 from protocol.items.document_library import MAX_PASSWORD_FETCH, MAX_USER_NAME
 from protocol.schema import OPAQUE, Empty, el, element
@@ -20,6 +20,9 @@ MULTIPART = "application/vnd.ms-sync.multipart"
 """The Content-Type of a multipart answer (MS-ASCMD_R5505)."""
 MAILBOX = "Mailbox"
 """The Store of items and attachments (MS-ASCMD_R4529)."""
+
+_BODY = tag("AirSyncBase:Body")
+_DATA = tag("AirSyncBase:Data")
 
 
 class Status(IntEnum):
@@ -141,6 +144,27 @@ def item_properties(application_data: Element, schema: Element | None) -> Elemen
     properties = application_data.children
     shown = [p for p in properties if not wanted or p.tag in wanted or p.tag == LICENSE]
     return Element(tag("ItemOperations:Properties"), shown or None)
+
+
+def in_parts(properties: Element, add: Callable[[Buffer | Octets], int]) -> Element:
+    """The properties with the data of each Body, those of exceptions too, as a part (MS-ASAIRS_R176, R244).
+
+    `add` gives a part its number. Text goes in UTF-8, MIME as it is.
+    """
+    if not any(inner.tag is _BODY for inner in properties.walk()):
+        return properties
+    children = [_body_in_parts(each, add) if each.tag is _BODY else in_parts(each, add) for each in properties.children]
+    return Element(properties.tag, children)
+
+
+def _body_in_parts(body: Element, add: Callable[[Buffer | Octets], int]) -> Element:
+    data = body.find(_DATA)
+    if data is None:
+        return body
+    content = data.content
+    octets = content.octets if isinstance(content, (Opaque, Inline)) else data.text.encode("utf-8", "replace")
+    others = [child for child in body.children if child.tag is not _DATA]
+    return Element(body.tag, [*others, Element(tag("ItemOperations:Part"), str(add(octets)))])
 
 
 @element("ItemOperations:Move")

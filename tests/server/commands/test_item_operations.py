@@ -401,14 +401,14 @@ async def test_the_recipient_cache_is_out_of_bounds(box: Mailbox) -> None:
 @pytest.mark.requirement("MS-ASCMD_R4165")
 async def test_an_item_that_cannot_be_rendered(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = [f"{INBOX}:{await box.deliver(message(subject))}" for subject in ("bad", "good")]
-    real = items.email_of
+    real = items.application_data
 
-    async def failing(ctx: Any, collection: CollectionId, item: Any, *rest: Any, **options: Any) -> Email:
+    async def failing(ctx: Any, folder: Any, item: Any, *rest: Any, **options: Any) -> Element:
         if item.index.subject == "bad":
             raise ZeroDivisionError
-        return await real(ctx, collection, item, *rest, **options)
+        return await real(ctx, folder, item, *rest, **options)
 
-    monkeypatch.setattr(item_operations, "email_of", failing)
+    monkeypatch.setattr(item_operations, "application_data", failing)
     response = await run(box, Fetch(store="Mailbox", server_id=bad), Fetch(store="Mailbox", server_id=good))
     assert response.responses is not None
     assert [f.status for f in response.responses.fetched] == [14, 1]
@@ -418,7 +418,7 @@ async def test_a_store_that_is_down_is_no_bad_item(box: Mailbox, monkeypatch: py
     async def failing(*_: Any, **__: Any) -> Email:
         raise StoreUnavailable
 
-    monkeypatch.setattr(item_operations, "email_of", failing)
+    monkeypatch.setattr(item_operations, "application_data", failing)
     with pytest.raises(StoreUnavailable):
         await fetch(box, server_id=f"{INBOX}:{await box.deliver(message('m'))}")
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from eas_server.commands import item_operations, mailbox_search
-from eas_server.commands.kept_items import Writing, new_item, written
 from eas_server.commands.search import COMMAND, fail, refuse
 from eas_server.errors import DirectoryUnavailable, StoreUnavailable
 from eas_server.model.ids import ROOT, CollectionId, ItemId, UserId
-from eas_server.model.mail import FolderType, ItemClass
+from eas_server.model.mail import FolderType
 from eas_server.model.settings import RecipientSettings, Settings, SyncSettings
 from protocol.codepages import tag
 from protocol.commands import item_operations as operations
@@ -32,13 +31,10 @@ from protocol.commands.search import (
 from protocol.elements import Element, Inline, Opaque
 from protocol.errors import MalformedXml
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
-from protocol.items.calendar import Calendar
-from protocol.items.contacts import Contact
 from protocol.items.email import Email
-from protocol.items.notes import Note
-from protocol.items.tasks import Task
-from protocol.schema import EMPTY, dump, load, tag_of
+from protocol.schema import EMPTY, load, tag_of
 from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_1, ProtocolVersion
+from tests.server.commands.keeping import keep
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
 from tests.server.commands.people import People, people, person
 from tests.server.commands.support import ALICE, NOW, Bench, check
@@ -381,26 +377,6 @@ async def test_classes(box: Mailbox) -> None:
         "Mail": (2, None),
     }
     assert (await search(box, both(words("fox"), of_class("Tasks"), of_class("Email")))).total == 1
-
-
-KEPT_CLASSES: dict[str, tuple[FolderType, Any]] = {
-    "Calendar": (FolderType.CALENDAR, Calendar(subject="fox hunt")),
-    "Contacts": (FolderType.CONTACTS, Contact(first_name="Fox", last_name="Red", file_as="Fox")),
-    "Tasks": (FolderType.TASKS, Task(subject="feed the fox")),
-    "Notes": (FolderType.NOTES, Note(subject="foxes", message_class="IPM.StickyNote")),
-}
-
-
-async def keep(box: Mailbox) -> dict[str, str]:
-    """An item of each class, with the word in it; gives their ServerIds."""
-    made = {}
-    for number, (name, (type_, item)) in enumerate(KEPT_CLASSES.items()):
-        (folder,) = [each.id for each in await box.store.folders.folders(ALICE.user) if each.type is type_]
-        how = Writing(version=V16_1, now=NOW, uid=f"uid{number}", account=ALICE, device_type="phone", supported=None)
-        octets = written(ItemClass(name), None, dump(item, V16_1), how)
-        entry = await box.store.mail.add(ALICE.user, folder, new_item(ItemClass(name), octets))
-        made[name] = f"{folder}:{entry.id}"
-    return made
 
 
 @pytest.mark.requirement("MS-ASCMD_R921", "MS-ASCMD_R922", "MS-ASCMD_R918", "MS-ASCMD_R6289", "MS-ASCMD_R5849")
