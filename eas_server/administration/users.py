@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from eas_server.administration import texts
 from eas_server.administration.ports import Administered, Users
 from eas_server.errors import NoSuchThing, Unfit
 from eas_server.model.directory import Account, DirectoryEntry
@@ -60,7 +61,10 @@ async def found(users: Users, user: str) -> tuple[Account, DirectoryEntry]:
 def primary_address(user: str, domains: Sequence[str]) -> str:
     """The address of a user to whom none was given. Raises Unfit."""
     if "@" in user:
-        return user
+        try:
+            return texts.address(user)
+        except ValueError as error:
+            raise Unfit("", f"{user} {error}: give another one with --email") from None
     if len(domains) == 1:
         return f"{user}@{domains[0]}"
     raise Unfit("", f"{user} needs an address: give --email {user}@example.com")
@@ -76,9 +80,9 @@ def new_entry(email: str, addresses: Iterable[str], texts: Mapping[str, str], pi
 
 
 def changed_entry(entry: DirectoryEntry, change: Change) -> DirectoryEntry:
-    """The entry with what the change says. Raises Unfit."""
-    texts: dict[str, Any] = dict(change.texts)
-    named = replace(entry, **texts)
+    """The entry with what the change says. Raises AdministrationError."""
+    given: dict[str, Any] = dict(change.texts)
+    named = replace(entry, **given)
     if change.picture is not None:
         named = replace(named, picture=change.picture)
     return _with_addresses(named, change)

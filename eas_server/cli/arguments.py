@@ -1,24 +1,18 @@
 """The kinds of arguments that several commands take: addresses, names, sizes, passwords."""
 
-import re
 import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
+from eas_server.administration import texts
+from eas_server.administration.texts import MAX_PASSWORD_OCTETS, MAX_TEXT, MAX_USER, NO_LIMIT
 from eas_server.cli.opening import Failed
-from eas_server.cli.terminal import is_one_line, shown
+from eas_server.cli.terminal import shown
 
-MAX_TEXT: Final = 256
-"""Characters of a property; the protocol documents name no limit, and clients cut what is longer."""
-MAX_USER: Final = 254
-MAX_PASSWORD_OCTETS: Final = 1024
 MAX_FILE: Final = 1024 * 1024
 """Octets of a file with certificates or keys."""
-
-_SIZE: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,3})?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
-_UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 class Address(click.ParamType[str]):
@@ -28,12 +22,10 @@ class Address(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See ParamType."""
-        from eas_server.submission.routing import is_address, normal_address
-
-        address = normal_address(value.strip())
-        if not is_address(address):
-            self.fail(f'{shown(value)} is no mail address: "alice@example.com"', param, ctx)
-        return address
+        try:
+            return texts.address(value)
+        except ValueError as error:
+            self.fail(f"{shown(value)} {error}", param, ctx)
 
 
 class UserName(click.ParamType[str]):
@@ -43,11 +35,10 @@ class UserName(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See ParamType."""
-        user = value.strip().lower()
-        wrong = any(sign in ':\\/"<>' or sign.isspace() or not sign.isprintable() for sign in user)
-        if wrong or not 0 < len(user) <= MAX_USER or user.count("@") > 1 or user[0] == "@" or user[-1] == "@":
-            self.fail(f'{shown(value)} cannot be a user: "alice@example.com" or "alice"', param, ctx)
-        return user
+        try:
+            return texts.user_name(value)
+        except ValueError as error:
+            self.fail(f"{shown(value)} {error}", param, ctx)
 
 
 class Text(click.ParamType[str]):
@@ -57,12 +48,10 @@ class Text(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See ParamType."""
-        text = value.strip()
-        if not is_one_line(text):
-            self.fail(f"{shown(value)} holds line ends or control characters", param, ctx)
-        if len(text) > MAX_TEXT:
-            self.fail(f"{len(text)} characters are more than {MAX_TEXT}", param, ctx)
-        return text
+        try:
+            return texts.line(value)
+        except ValueError as error:
+            self.fail(f"{shown(value[: MAX_TEXT + 1])} {error}", param, ctx)
 
 
 class Size(click.ParamType[int]):
@@ -74,15 +63,12 @@ class Size(click.ParamType[int]):
         """See ParamType."""
         if isinstance(value, int):
             return value
-        if value.strip().lower() == "none":
-            return NO_LIMIT
-        match = _SIZE.fullmatch(value.strip())
-        if match is None:
-            self.fail(f'{shown(value)} is no size: "500M", "2G", or "none" for no limit', param, ctx)
-        return int(float(match["number"]) * _UNITS[match["unit"].upper()])
+        try:
+            return texts.octets(value)
+        except ValueError as error:
+            self.fail(f"{shown(value)} {error}", param, ctx)
 
 
-NO_LIMIT: Final = -1
 ADDRESS: Final = Address()
 USER: Final = UserName()
 TEXT: Final = Text()
@@ -109,13 +95,10 @@ def read_password(prompt: str, *, from_stdin: bool) -> str:
 
 
 def _checked(password: str) -> str:
-    if not password:
-        raise Failed("the password is empty")
-    if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_OCTETS:
-        raise Failed(f"the password is longer than {MAX_PASSWORD_OCTETS} octets")
-    if not is_one_line(password):
-        raise Failed("the password holds line ends or control characters: give one line")
-    return password
+    try:
+        return texts.password(password)
+    except ValueError as error:
+        raise Failed(str(error)) from None
 
 
 def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
@@ -125,3 +108,25 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
     if len(octets) > limit:
         raise Failed(f"{path}: more than {limit} octets")
     return octets
+
+
+__all__ = [
+    "ADDRESS",
+    "FILE",
+    "MAX_FILE",
+    "MAX_PASSWORD_OCTETS",
+    "MAX_TEXT",
+    "MAX_USER",
+    "NO_LIMIT",
+    "SIZE",
+    "TEXT",
+    "USER",
+    "Address",
+    "Size",
+    "Text",
+    "UserName",
+    "password_option",
+    "read_file",
+    "read_password",
+    "yes_option",
+]

@@ -1,18 +1,17 @@
 """`eas-server device`: the devices that sync, which of them may, and which are to wipe themselves."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from eas_server.administration import devices
 from eas_server.cli.arguments import USER, yes_option
-from eas_server.cli.opening import Failed, config_option, in_store, json_option
+from eas_server.cli.opening import Failed, administered, config_option, failures, in_store, json_option
 from eas_server.cli.printing import Json, count, exactly, moment, print_json, print_properties, print_table
 from eas_server.cli.terminal import printable
-from eas_server.model.device import WIPING, Access, Device, Wipe
-from eas_server.model.ids import DeviceId, ItemId, UserId, server_id
+from eas_server.model.device import Access, Device, Wipe
 
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
@@ -43,9 +42,7 @@ def list_(config_path: Path, user: str | None, as_json: bool) -> None:
 
     async def work(config: "Config", store: "Store") -> list[Device]:
         del config
-        if user is None:
-            return list(await store.state.devices())
-        return list(await store.state.devices(await _user(store, user)))
+        return list(await devices.devices_of(administered(store), user))
 
     listed = in_store(config_path, work)
     if as_json:
@@ -61,7 +58,7 @@ def list_(config_path: Path, user: str | None, as_json: bool) -> None:
                 device.version,
                 moment(device.last_seen),
                 device.access.value,
-                _policy(device),
+                devices.policy_state(device),
                 str(len(device.skipped)) if device.skipped else "",
             )
             for device in listed
@@ -91,7 +88,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool, recovery_pass
 
     async def work(config: "Config", store: "Store") -> Device:
         del config
-        return await _device(store, user, device)
+        return await devices.device_of(administered(store), user, device)
 
     found = in_store(config_path, work)
     if recovery_password:
@@ -112,7 +109,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool, recovery_pass
             ("First seen", moment(found.first_seen)),
             ("Last seen", moment(found.last_seen)),
             ("Access", found.access.value),
-            ("Policy", _policy(found)),
+            ("Policy", devices.policy_state(found)),
             ("Remote wipe", _wipe_state(found)),
             ("Ping", f"{found.ping_heartbeat} s, {len(found.ping_folders)} folders" if found.ping_heartbeat else ""),
             *sorted(found.details.items()),
@@ -120,7 +117,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool, recovery_pass
     )
     if found.skipped:
         click.echo("Items that could not be rendered, and were skipped:")
-        print_table(("ITEM", "REASON"), _skipped(found))
+        print_table(("ITEM", "REASON"), devices.skipped_items(found))
 
 
 @device_group.command()
@@ -129,7 +126,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool, recovery_pass
 @config_option
 def block(config_path: Path, user: str, device: str) -> None:
     """Keep DEVICE of USER out, from its next request on. What it has synced stays on it."""
-    in_store(config_path, _setting(user, device, Access.BLOCKED))
+    in_store(config_path, lambda _, store: devices.set_access(administered(store), user, device, Access.BLOCKED))
     click.echo(f"{device} of {user} is blocked")
 
 
@@ -139,7 +136,7 @@ def block(config_path: Path, user: str, device: str) -> None:
 @config_option
 def allow(config_path: Path, user: str, device: str) -> None:
     """Let DEVICE of USER in again."""
-    in_store(config_path, _setting(user, device, Access.ALLOWED))
+    in_store(config_path, lambda _, store: devices.set_access(administered(store), user, device, Access.ALLOWED))
     click.echo(f"{device} of {user} is allowed")
 
 
@@ -156,7 +153,7 @@ def remove(config_path: Path, user: str, device: str, yes: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> Device:
         del config
-        return await _device(store, user, device)
+        return await devices.device_of(administered(store), user, device)
 
     found = in_store(config_path, check)
     if not yes:
@@ -179,18 +176,13 @@ def forget_all(config_path: Path, user: str, yes: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> list[Device]:
         del config
-        return list(await store.state.devices(await _user(store, user)))
+        return list(await devices.devices_of(administered(store), user))
 
     found = in_store(config_path, check)
     if found and not yes:
         click.confirm(f"Forget {count(len(found), 'device', 'devices')} of {user}?{_lost_wipes(found)}", abort=True)
 
-    async def forget(config: "Config", store: "Store") -> None:
-        del config
-        for device in found:
-            await store.state.remove_device(device.user, device.id)
-
-    in_store(config_path, forget)
+    in_store(config_path, lambda _, store: devices.forget(administered(store), found))
     click.echo(f"Forgot {count(len(found), 'device', 'devices')} of {user}")
 
 
@@ -250,7 +242,10 @@ def _wipe(
 
     async def choose(config: "Config", store: "Store") -> list[Device]:
         del config
-        return await _chosen(store, user, device, type_)
+        world = administered(store)
+        if device is not None:
+            return [await devices.device_of(world, user, device)]
+        return list(await devices.devices_of_type(world, user, type_ or ""))
 
     found = in_store(config_path, choose)
     if cancel:
@@ -259,125 +254,38 @@ def _wipe(
         _ask_for_wipe(config_path, found, user, yes=yes, account_only=account_only)
 
 
-def _ask_for_wipe(config_path: Path, devices: list[Device], user: str, *, yes: bool, account_only: bool) -> None:
-    from eas_server.commands.wipe import wipe_refusal, with_wipe
-
-    for device in devices:
-        refusal = wipe_refusal(device, account_only=account_only)
-        if refusal:
-            raise Failed(f"{device.id} of {user} {refusal}; no device was told anything")
-    named = _named(devices, user)
+def _ask_for_wipe(config_path: Path, found: list[Device], user: str, *, yes: bool, account_only: bool) -> None:
+    with failures():
+        devices.check_wipe(found, account_only=account_only)
+    named = _named(found, user)
     if not yes:
         what = "what it holds of this account" if account_only else "all that it holds, what is the user's own included"
         click.confirm(f"Have {named} erase {what}?", abort=True)
-
-    def asked(stored: Device | None) -> Device | None:
-        # what was judged may be old: the device may have come with another version since
-        if stored is None or wipe_refusal(stored, account_only=account_only):
-            return None
-        return with_wipe(stored, account_only=account_only)
-
-    in_store(config_path, _changing(devices, asked))
-    click.echo(f"{named}: the {_kind(account_only)} is asked for")
+    in_store(config_path, lambda _, store: devices.ask_for_wipe(administered(store), found, account_only=account_only))
+    click.echo(f"{named}: the {devices.kind_of_wipe(account_only=account_only)} is asked for")
 
 
-def _cancel_wipe(config_path: Path, devices: list[Device], user: str, *, account_only: bool) -> None:
-    from eas_server.commands.wipe import is_wiping, without_wipe
-
-    wiping = [device for device in devices if is_wiping(device, account_only=account_only)]
-    if not wiping:
-        raise Failed(f"there is no unconfirmed {_kind(account_only)} to cancel: see `eas-server device show`")
-
-    def cancelled(stored: Device | None) -> Device | None:
-        if stored is None or not is_wiping(stored, account_only=account_only):
-            return None  # it has confirmed just now
-        return without_wipe(stored)
-
-    in_store(config_path, _changing(wiping, cancelled))
-    click.echo(f"{_named(wiping, user)}: the {_kind(account_only)} is cancelled")
-    if any(device.wipe is not Wipe.PENDING for device in wiping):
+def _cancel_wipe(config_path: Path, found: list[Device], user: str, *, account_only: bool) -> None:
+    wiping = in_store(
+        config_path, lambda _, store: devices.cancel_wipe(administered(store), found, account_only=account_only)
+    )
+    click.echo(f"{_named(wiping, user)}: the {devices.kind_of_wipe(account_only=account_only)} is cancelled")
+    if devices.was_told(wiping):
         click.echo("note: the device was told already, and may erase itself all the same", err=True)
 
 
-def _kind(account_only: bool) -> str:
-    return "wipe of the account alone" if account_only else "wipe"
+def _named(found: Sequence[Device], user: str) -> str:
+    return f"{', '.join(device.id for device in found)} of {user}"
 
 
-def _named(devices: Sequence[Device], user: str) -> str:
-    return f"{', '.join(device.id for device in devices)} of {user}"
-
-
-async def _chosen(store: "Store", user: str, device: str | None, type_: str | None) -> list[Device]:
-    """The device of that name, or all of the type. Raises Failed where there is none."""
-    if device is not None:
-        return [await _device(store, user, device)]
-    wanted = (type_ or "").casefold()
-    found = [each for each in await store.state.devices(await _user(store, user)) if each.type.casefold() == wanted]
-    if not found:
-        raise Failed(f"{user} has no device of that type: see `eas-server device list {user}`")
-    return found
-
-
-def _lost_wipes(devices: Sequence[Device]) -> str:
-    lost = any(device.wipe in WIPING for device in devices)
-    return " A wipe that is not confirmed is cancelled." if lost else ""
-
-
-def _setting(user: str, device: str, access: Access) -> "Callable[[Config, Store], Awaitable[None]]":
-    """Work that sets the access."""
-
-    async def work(config: "Config", store: "Store") -> None:
-        del config
-        found = await _device(store, user, device)
-        await store.state.change_device(
-            found.user, found.id, lambda stored: None if stored is None else replace(stored, access=access)
-        )
-
-    return work
-
-
-def _changing(
-    devices: Sequence[Device], change: Callable[[Device | None], Device | None]
-) -> "Callable[[Config, Store], Awaitable[None]]":
-    """Work that changes each of the devices."""
-
-    async def work(config: "Config", store: "Store") -> None:
-        del config
-        for device in devices:
-            await store.state.change_device(device.user, device.id, change)
-
-    return work
-
-
-async def _user(store: "Store", user: str) -> UserId:
-    account = await store.admin.user(user)
-    if account is None:
-        raise Failed(f"there is no user {user}: see `eas-server user list`")
-    return account.user
-
-
-async def _device(store: "Store", user: str, device: str) -> Device:
-    found = await store.state.device(await _user(store, user), DeviceId(device))
-    if found is None:
-        raise Failed(f"{user} has no such device: see `eas-server device list {user}`")
-    return found
-
-
-def _policy(device: Device) -> str:
-    policy = device.policy
-    if policy.key:
-        return "acknowledged in part" if policy.partial else "acknowledged"
-    return "sent" if policy.pending_key else "none"
+def _lost_wipes(found: Sequence[Device]) -> str:
+    return " A wipe that is not confirmed is cancelled." if devices.loses_wipe(found) else ""
 
 
 def _wipe_state(device: Device) -> str:
     if device.wipe is Wipe.NONE:
         return ""
     return f"{device.wipe.value} (of the account alone)" if device.wipe_account_only else device.wipe.value
-
-
-def _skipped(device: Device) -> list[tuple[str, str]]:
-    return [(server_id(where, ItemId(item)), why) for where, item, why in sorted(device.skipped)]
 
 
 def _json(device: Device) -> dict[str, Json]:
@@ -391,12 +299,12 @@ def _json(device: Device) -> dict[str, Json]:
         "first_seen": exactly(device.first_seen),
         "last_seen": exactly(device.last_seen),
         "access": device.access.value,
-        "policy": _policy(device),
+        "policy": devices.policy_state(device),
         "policy_acknowledged": exactly(acknowledged) if acknowledged else None,
         "wipe": device.wipe.value,
         "wipe_account_only": device.wipe_account_only,
         "details": dict(device.details),
-        "skipped": [{"item": item, "reason": reason} for item, reason in _skipped(device)],
+        "skipped": [{"item": item, "reason": reason} for item, reason in devices.skipped_items(device)],
     }
 
 

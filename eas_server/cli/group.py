@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eas_server.administration import groups
 from eas_server.cli.arguments import ADDRESS, TEXT, yes_option
-from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only
+from eas_server.cli.opening import config_option, in_store, json_option, tell_embedded_only
 from eas_server.cli.printing import count, print_json, print_properties, print_table
-from eas_server.model.directory import DirectoryEntry, EntryKind
+from eas_server.model.directory import DirectoryEntry
 
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
@@ -37,17 +38,12 @@ Examples:
 @config_option
 def add(config_path: Path, address: str, name: str | None, alias: str | None, members: tuple[str, ...]) -> None:
     """Add a group with the mail address ADDRESS."""
-    local = address.partition("@")[0]
-    entry = DirectoryEntry(
-        key="", kind=EntryKind.GROUP, display_name=name or local, email=address, alias=alias or local
-    )
+    entry = groups.new_group(address, name, alias)
 
     async def work(config: "Config", store: "Store") -> list[str]:
         tell_embedded_only(config)
-        if await store.admin.entry(address) is not None:
-            raise Failed(f"{address} belongs to somebody already: see `eas-server group list` and `user list`")
-        await store.admin.add_group(entry, members)
-        return await _unknown(store, members)
+        await groups.add_group(store.admin, entry, members)
+        return await groups.strangers(store.admin, members)
 
     unknown = in_store(config_path, work)
     click.echo(f"Added {address} with {count(len(set(members)), 'member', 'members')}")
@@ -85,7 +81,7 @@ def show(config_path: Path, address: str, as_json: bool) -> None:
 
     async def work(config: "Config", store: "Store") -> tuple[DirectoryEntry, list[str], list[str]]:
         tell_embedded_only(config)
-        entry = await _group(store, address)
+        entry = await groups.group(store.admin, address)
         members = await store.admin.group_members(address)
         return entry, list(members), list(await store.accounts.group(address) or ())
 
@@ -120,7 +116,7 @@ def remove(config_path: Path, address: str, yes: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> None:
         tell_embedded_only(config)
-        await _group(store, address)
+        await groups.group(store.admin, address)
 
     in_store(config_path, check)
     if not yes:
@@ -144,10 +140,10 @@ def add_member(config_path: Path, address: str, members: tuple[str, ...]) -> Non
 
     async def work(config: "Config", store: "Store") -> list[str]:
         tell_embedded_only(config)
-        await _group(store, address)
+        await groups.group(store.admin, address)
         for member in members:
             await store.admin.add_member(address, member)
-        return await _unknown(store, members)
+        return await groups.strangers(store.admin, members)
 
     unknown = in_store(config_path, work)
     click.echo(f"{address} has {', '.join(members)}")
@@ -163,7 +159,7 @@ def remove_member(config_path: Path, address: str, members: tuple[str, ...]) -> 
 
     async def work(config: "Config", store: "Store") -> list[str]:
         tell_embedded_only(config)
-        await _group(store, address)
+        await groups.group(store.admin, address)
         there = set(await store.admin.group_members(address))
         for member in members:
             await store.admin.remove_member(address, member)
@@ -173,17 +169,6 @@ def remove_member(config_path: Path, address: str, members: tuple[str, ...]) -> 
     click.echo(f"{address} no longer has {', '.join(members)}")
     for member in missing:
         click.echo(f"note: {member} was not a member", err=True)
-
-
-async def _group(store: "Store", address: str) -> DirectoryEntry:
-    entry = await store.admin.entry(address)
-    if entry is None or entry.kind is not EntryKind.GROUP:
-        raise Failed(f"there is no group {address}: see `eas-server group list`")
-    return entry
-
-
-async def _unknown(store: "Store", members: tuple[str, ...]) -> list[str]:
-    return [member for member in members if await store.admin.entry(member) is None]
 
 
 def _tell_unknown(members: list[str]) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from eas_server.cli.terminal import printable
-from eas_server.errors import ConfigError, StoreFull, Unavailable
+from eas_server.errors import AdministrationError, ConfigError, StoreFull, Unavailable
 
 if TYPE_CHECKING:
+    from eas_server.administration.ports import Administered
     from eas_server.backends.sqlite import Store
     from eas_server.config import Config
 
@@ -60,8 +61,6 @@ class NotNow(Failed):
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn the failures of configuration, store and files into Failed."""
-    from eas_server.backends.sqlite import AdministrationError
-
     try:
         yield
     except AdministrationError as error:
@@ -108,6 +107,22 @@ async def _opened(config: "Config", work: "Callable[[Config, Store], Awaitable[T
 
     async with open_store(config.store.path, readers=1) as store:
         return await work(config, store)
+
+
+def administered(store: "Store") -> "Administered":
+    """What the administrator's commands work on, beside a running server or without one."""
+    from eas_server.administration.ports import Administered
+    from eas_server.backends.sqlite import SystemClock
+
+    return Administered(
+        people=store.admin,
+        state=store.state,
+        accounts=store.accounts,
+        directory=store.directory,
+        preferences=store.preferences,
+        queue=store.queue,
+        clock=SystemClock(),
+    )
 
 
 def tell_embedded_only(config: "Config") -> None:

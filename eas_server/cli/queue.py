@@ -3,24 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
+from eas_server.administration import queue
 from eas_server.cli.arguments import yes_option
-from eas_server.cli.opening import Failed, config_option, in_store, json_option
+from eas_server.cli.opening import config_option, in_store, json_option
 from eas_server.cli.printing import Json, count, exactly, moment, print_json, print_table, size
 from eas_server.interfaces import Queued
 
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
     from eas_server.config import Config
-
-MOST: Final = 10_000
-"""Messages that one listing shows."""
-_WHENEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""After every next attempt: asks for all messages of the queue."""
-_RETRY_REASON: Final = "tried again for the administrator"
 
 
 @click.group(name="queue")
@@ -39,7 +34,7 @@ def list_(config_path: Path, as_json: bool) -> None:
     """List the messages that wait, those whose next attempt is nearest first."""
 
     async def work(config: "Config", store: "Store") -> tuple[Sequence[Queued], bool]:
-        return await store.queue.due(_WHENEVER, MOST), bool(config.smtp.host)
+        return await queue.waiting(store.queue), bool(config.smtp.host)
 
     listed, has_host = in_store(config_path, work)
     if as_json:
@@ -82,9 +77,8 @@ def retry(config_path: Path, ids: tuple[int, ...], everything: bool) -> None:
 
     async def work(config: "Config", store: "Store") -> int:
         del config
-        chosen = await _chosen(store, ids)
-        for queued in chosen:
-            await store.queue.defer(queued.id, now, _RETRY_REASON)
+        chosen = await queue.chosen(store.queue, ids)
+        await queue.retry(store.queue, chosen, now)
         return len(chosen)
 
     click.echo(f"{count(in_store(config_path, work), 'message', 'messages')} will be tried now")
@@ -104,7 +98,7 @@ def remove(config_path: Path, ids: tuple[int, ...], yes: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> Sequence[Queued]:
         del config
-        return await _chosen(store, ids)
+        return await queue.chosen(store.queue, ids)
 
     chosen = in_store(config_path, check)
     if not yes:
@@ -112,20 +106,10 @@ def remove(config_path: Path, ids: tuple[int, ...], yes: bool) -> None:
 
     async def work(config: "Config", store: "Store") -> None:
         del config
-        for queued in chosen:
-            await store.queue.finish(queued.id, queued.forwarding.recipients)
+        await queue.remove(store.queue, chosen)
 
     in_store(config_path, work)
     click.echo(f"Removed {count(len(chosen), 'message', 'messages')}")
-
-
-async def _chosen(store: "Store", ids: Sequence[int]) -> list[Queued]:
-    """The messages of these ids; no ids: all."""
-    listed = {queued.id: queued for queued in await store.queue.due(_WHENEVER, MOST)}
-    missing = [str(id_) for id_ in ids if id_ not in listed]
-    if missing:
-        raise Failed(f"not in the queue: {', '.join(missing)}: see `eas-server queue list`")
-    return [listed[id_] for id_ in dict.fromkeys(ids)] if ids else list(listed.values())
 
 
 def _json(queued: Queued) -> dict[str, Json]:

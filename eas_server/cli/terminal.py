@@ -19,11 +19,6 @@ def shown(text: str) -> str:
     return f'"{printable(text)}"'
 
 
-def is_one_line(text: str) -> bool:
-    """Whether there are no line ends and no control characters in it."""
-    return not any(unicodedata.category(sign) in UNFIT for sign in text)
-
-
 def _acts(sign: str) -> bool:
     category = unicodedata.category(sign)
     return category in UNFIT or category[0] == "C"

@@ -1,12 +1,12 @@
 """`eas-server user`: accounts with their properties in the directory, and passwords."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from eas_server.administration import texts, users
 from eas_server.cli.arguments import (
     ADDRESS,
     FILE,
@@ -45,7 +45,6 @@ PROPERTIES: Final = {
 _LABELS: Final = {
     name: option.removeprefix("--").replace("-", " ").capitalize() for name, (option, _) in PROPERTIES.items()
 }
-_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 _Command = Callable[..., Any]
 
@@ -106,10 +105,11 @@ def add(
     async def check(config: "Config", store: "Store") -> tuple[str, bool]:
         if await store.admin.user(user) is not None:
             raise Failed(f"there is a user {user} already: change it with `eas-server user set {user}`")
-        return email or _address_of(user, config), config.authentication.kind == "ldap"
+        return email or users.primary_address(user, config.server.domains), config.authentication.kind == "ldap"
 
     primary, by_ldap = in_store(config_path, check)
-    entry = _new_entry(primary, addresses, properties, _picture(picture))
+    given = {name: text for name, text in properties.items() if text}
+    entry = users.new_entry(primary, addresses, given, _picture(picture))
     wanted = password_stdin or not (no_password or by_ldap)
     password = read_password(f"Password for {user}", from_stdin=password_stdin) if wanted else None
 
@@ -156,22 +156,17 @@ def set_(
     **properties: str | None,
 ) -> None:
     """Change USER. What no option names stays; an empty text ("") takes a property away."""
-    texts: dict[str, Any] = {name: value for name, value in properties.items() if value is not None}
-    profile = bool(email or added or removed or picture or no_picture or texts)
-    if not profile and quota is None and eas is None:
+    octets = b"" if no_picture else _picture(picture) if picture else None
+    given = {name: value for name, value in properties.items() if value is not None}
+    change = users.Change(email=email, added=added, removed=removed, texts=given, picture=octets)
+    if not change.of_entry and quota is None and eas is None:
         raise click.UsageError("name at least one option: what is to change? See --help")
     if picture and no_picture:
         raise click.UsageError("--picture and --no-picture exclude each other")
-    octets = b"" if no_picture else _picture(picture) if picture else None
 
     async def work(config: "Config", store: "Store") -> None:
         del config
-        account, entry = await _found(store, user)
-        if profile:
-            changed = _with_addresses(replace(entry, **texts), email, added, removed)
-            if octets is not None:
-                changed = replace(changed, picture=octets)
-            await store.admin.update_entry(account.address, changed)
+        account = await users.change_user(store.admin, user, change)
         if quota is not None:
             await store.admin.set_quota(account.user, None if quota == NO_LIMIT else quota)
         if eas is not None:
@@ -196,7 +191,7 @@ def passwd(config_path: Path, user: str, password_stdin: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> UserId:
         del config
-        return (await _found(store, user))[0].user
+        return (await users.found(store.admin, user))[0].user
 
     name = in_store(config_path, check)
     password = read_password(f"New password for {user}", from_stdin=password_stdin)
@@ -250,7 +245,7 @@ def show(config_path: Path, user: str, as_json: bool) -> None:
     """Show USER: properties, addresses, mailbox, certificates and devices."""
 
     async def work(config: "Config", store: "Store") -> tuple[Account, DirectoryEntry, int, list[str], str]:
-        account, entry = await _found(store, user)
+        account, entry = await users.found(store.admin, user)
         devices = [str(device.id) for device in await store.state.devices(account.user)]
         policy = config.settings.policy_of_user.get(account.user, config.server.default_policy)
         return account, entry, await store.admin.usage(account.user), devices, policy
@@ -300,7 +295,7 @@ def remove(config_path: Path, user: str, yes: bool) -> None:
 
     async def check(config: "Config", store: "Store") -> tuple[UserId, int]:
         del config
-        account, _ = await _found(store, user)
+        account, _ = await users.found(store.admin, user)
         return account.user, await store.admin.usage(account.user)
 
     name, used = in_store(config_path, check)
@@ -310,60 +305,15 @@ def remove(config_path: Path, user: str, yes: bool) -> None:
     click.echo(f"Removed {name}")
 
 
-async def _found(store: "Store", user: str) -> tuple[Account, DirectoryEntry]:
-    account = await store.admin.user(user)
-    entry = await store.admin.entry(account.address) if account is not None else None
-    if account is None or entry is None:
-        raise Failed(f"there is no user {user}: see `eas-server user list`")
-    return account, entry
-
-
-def _address_of(user: str, config: "Config") -> str:
-    if "@" in user:
-        return str(ADDRESS(user))
-    if len(config.server.domains) == 1:
-        return f"{user}@{config.server.domains[0]}"
-    raise Failed(f"{user} needs an address: give --email {user}@example.com")
-
-
-def _new_entry(
-    email: str, addresses: Sequence[str], properties: dict[str, str | None], picture: bytes
-) -> DirectoryEntry:
-    texts: dict[str, Any] = {name: value for name, value in properties.items() if value}
-    local = email.partition("@")[0]
-    full = " ".join(filter(None, (texts.get("first_name"), texts.get("last_name"))))
-    texts = {"display_name": full or local, "alias": local, **texts}
-    return DirectoryEntry(key="", email=email, addresses=_others(email, addresses), picture=picture, **texts)
-
-
-def _with_addresses(
-    entry: DirectoryEntry, email: str | None, added: Sequence[str], removed: Sequence[str]
-) -> DirectoryEntry:
-    primary = email or entry.email
-    gone = {address.lower() for address in removed}
-    known = {address.lower() for address in entry.all_addresses}
-    for address in removed:
-        if address.lower() not in known:
-            raise Failed(f"{address} is not an address of {entry.email}")
-    if primary.lower() in gone:
-        raise Failed(f"{primary} is the primary address: give another one with --email first")
-    kept = [address for address in (*entry.all_addresses, *added) if address.lower() not in gone]
-    return replace(entry, email=primary, addresses=_others(primary, kept))
-
-
-def _others(email: str, addresses: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.lower() for each in addresses if each.lower() != email.lower()))
-
-
 def _picture(path: Path | None) -> bytes:
     from protocol.commands.resolve_recipients import MAX_PICTURE
 
     if path is None:
         return b""
-    octets = read_file(path, MAX_PICTURE)
-    if not octets.startswith(_PICTURES):
-        raise Failed(f"{path} is neither a JPEG nor a PNG picture")
-    return octets
+    try:
+        return texts.picture(read_file(path, MAX_PICTURE), MAX_PICTURE)
+    except ValueError as error:
+        raise Failed(f"{path} {error}") from None
 
 
 def _account_json(account: Account, used: int) -> dict[str, Json]:
