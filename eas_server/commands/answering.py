@@ -1,6 +1,7 @@
 """What SmartReply and SmartForward share: the message that they are about, and what becomes of it."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +21,6 @@ from eas_server.commands.rights_answers import (
     People,
     added,
     added_without_template,
-    lowered,
     may_forward,
     may_reply,
 )
@@ -114,7 +114,8 @@ def _addresses(shown: str) -> set[str]:
 
 
 async def _composed(message: Message, original: Item, order: Order, ctx: Context, *, forward: bool) -> Message:
-    terms = answer_terms(message.header, original, order, ctx, forward=forward)
+    people = await _people(message.header, original.index, ctx) if original.index.protection else NOBODY
+    terms = answer_terms(people, original, order, ctx, forward=forward)
     thread = _thread(original.index)
     if terms.added is Added.NOTHING:
         return replace(message, answers=thread, protection=terms.protection)
@@ -150,7 +151,7 @@ class Terms:
     protection: Protection | None
 
 
-def answer_terms(header: Header, original: Item, order: Order, ctx: Context, *, forward: bool) -> Terms:
+def answer_terms(people: People, original: Item, order: Order, ctx: Context, *, forward: bool) -> Terms:
     """What the documents say of an answer to `original` ([MS-ASRM] 3.2.5.1). Raises CommandError: 168, 171, 172."""
     held, whole = original.index.protection, order.whole
     if held is None:
@@ -162,7 +163,7 @@ def answer_terms(header: Header, original: Item, order: Order, ctx: Context, *, 
     chosen = held if same else protect(order.template_id, ctx)
     rights = rights_in(original, ctx)
     enforced = held.template if rights is None else rights
-    permitted = may_forward(enforced) if forward else may_reply(enforced, _people(header, original.index, ctx.account))
+    permitted = may_forward(enforced) if forward else may_reply(enforced, people)
     if not permitted:
         raise CommandError(CommonStatus.IRM_OPERATION_NOT_PERMITTED)  # MS-ASRM_R360, R376, R386
     how = added(rights, same=same, whole=whole)
@@ -170,12 +171,25 @@ def answer_terms(header: Header, original: Item, order: Order, ctx: Context, *, 
     return Terms(original=shown, added=how, protection=chosen)
 
 
-def _people(header: Header, index: MessageIndex, account: Account) -> People:
+NOBODY: Final = People(named=frozenset(), own=frozenset(), sender=frozenset(), recipients=frozenset())
+
+
+async def _people(header: Header, index: MessageIndex, ctx: Context) -> People:
+    """Those of the message and of the original, each local user by the primary address."""
+    known: dict[str, str] = {}
+
+    async def primary(named: Collection[str]) -> frozenset[str]:
+        for address in named:
+            if address not in known:
+                account = await ctx.ports.accounts.by_address(address)
+                known[address] = (account.address if account is not None else address).lower()
+        return frozenset(known[address] for address in named)
+
     return People(
-        named=lowered(named_recipients(header)),
-        own=lowered(account.addresses),
-        sender=lowered(_addresses(index.sender) | _addresses(index.reply_to)),
-        recipients=lowered(_addresses(index.to) | _addresses(index.cc)),
+        named=await primary(named_recipients(header)),
+        own=frozenset({ctx.account.address.lower(), *(address.lower() for address in ctx.account.addresses)}),
+        sender=await primary(_addresses(index.sender) | _addresses(index.reply_to)),
+        recipients=await primary(_addresses(index.to) | _addresses(index.cc)),
     )
 
 

@@ -1,6 +1,5 @@
 """What a protected message lets the server do in SmartReply and SmartForward ([MS-ASRM] 3.2.5.1): pure decisions."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -70,8 +69,3 @@ def added(rights: Rights | None, *, same: bool, whole: bool) -> Added:
 def added_without_template(*, whole: bool) -> Added:
     """The same for a message without a TemplateID, which goes out without protection (MS-ASRM_R218, R219, R367)."""
     return Added.NOTHING if whole else Added.SEALED
-
-
-def lowered(addresses: Collection[str]) -> frozenset[str]:
-    """Addresses as `People` has them."""
-    return frozenset(address.lower() for address in addresses)

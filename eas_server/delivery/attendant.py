@@ -50,7 +50,9 @@ class Attendant:
         """Attend to each user who got the message."""
         for delivery in submission.deliveries:
             reached = delivery.folder in _ATTENDED and delivery.user not in receipt.missed
-            if not reached or delivery.message.index.calendar is None:
+            index = delivery.message.index
+            # a protected invitation stays what it is: the calendar would show it to everybody who may not read it
+            if not reached or index.calendar is None or index.protection is not None:
                 continue
             try:
                 await self._attend(delivery, submission)

@@ -435,3 +435,34 @@ async def test_a_move_keeps_the_protection(world: World) -> None:
     move = move_items.Move(source_id=server_id, source_folder=bob.inbox, destinations=(target,))
     await bob.device.call(MOVE_ITEMS, move_items.Request(moves=(move,)))
     assert is_sealed((await bob.newest(BLIND, FolderType.DELETED_ITEMS))[1])
+
+
+INVITATION = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//tests//EN
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:{uid}
+DTSTAMP:20261123T120000Z
+DTSTART:20261201T120000Z
+DTEND:20261201T130000Z
+SUMMARY:Plans
+DESCRIPTION:The secret is 42.
+ORGANIZER:mailto:{alice}
+ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{bob}
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.parametrize("template", [CONFIDENTIAL, None], ids=["protected", "plain"])
+async def test_a_protected_invitation_does_not_reach_the_calendar(world: World, template: str | None) -> None:
+    alice, bob = await person(world, "alice"), await person(world, "bob")
+    event = INVITATION.format(uid=template, alice=world.address("alice"), bob=world.address("bob"))
+    head, _, _ = alice.letter("bob").partition(b"MIME-Version")
+    content = b"MIME-Version: 1.0\r\nContent-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n"
+    assert await alice.send(head + content + event.replace("\n", "\r\n").encode(), template) is None
+    _, found = await bob.newest(BLIND)
+    assert (found.meeting_request is None) == (template is not None)
+    news = await bob.device.catch_up(bob.folders[FolderType.CALENDAR], options=())
+    assert bool(news.commands) == (template is None)

@@ -257,6 +257,16 @@ async def test_only_its_sender_may_be_answered(world: World, version: ProtocolVe
     assert await carol.news() == {}
 
 
+async def test_who_is_answered_goes_by_any_of_the_addresses(world: World) -> None:
+    alice, bob, carol = await three(world)
+    server_id = await given(alice, bob, CONFIDENTIAL)
+    for name in (b"alice.example@" + world.domain.encode(), b"ALICE@" + world.domain.upper().encode()):
+        named = own(bob, "alice").replace(world.address("alice").encode(), name)
+        assert await bob.reply(server_id, named, CONFIDENTIAL) is None
+    assert len(await alice.news()) == 2
+    del carol
+
+
 @pytest.mark.requirement("MS-ASRM_R390", "MS-ASRM_R654", "MS-ASRM_R400", "MS-ASRM_R391", "MS-ASRM_R99", "MS-ASRM_R334")
 async def test_only_all_may_be_answered(world: World) -> None:
     alice, bob, carol = await three(world)
