@@ -11,6 +11,7 @@ from eas_server.commands.kept_changes import clashes as kept_clashes
 from eas_server.commands.kept_items import KEPT, has_class
 from eas_server.commands.receipts import acknowledge_reading
 from eas_server.commands.server_changes import rendered_item
+from eas_server.commands.text_messages import add_text_message, are_in
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.interfaces import Written
 from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id, server_id
@@ -21,6 +22,7 @@ from eas_server.render.email import InvalidFlag, flag_from_client
 from eas_server.sync.conflict import clashes, repeated
 from eas_server.sync.window import absorb_add, absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
+    SMS,
     Add,
     AddResponse,
     Change,
@@ -31,6 +33,7 @@ from protocol.commands.sync import (
     DeleteResponse,
     Fetch,
     FetchResponse,
+    SoftDelete,
     Status,
 )
 from protocol.elements import Element, Tag
@@ -51,8 +54,8 @@ class Carried:
     responses: list[CommandResponse] = field(default_factory=list)
     told: dict[ItemId, dict[int, str]] = field(default_factory=dict)
     """Drafts that the client added attachments to: the numbers that these got, with their ClientIds."""
-    commands: list[Change] = field(default_factory=list)
-    """What it has to hear of its own changes."""
+    commands: list[Change | SoftDelete] = field(default_factory=list)
+    """What it has to hear of its own changes, and of those of its Options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ class ClientChanges:
         self._terms = terms
         self._known: Mapping[ItemId, Revision] = state.view.revisions
         self._presented = state.view
+        self._presented_key = state.key
         self._kept = KeptChanges(ctx, folder, terms.supported)
         self._drafts = Drafts(ctx, folder, state.key) if Drafts.are_in(ctx, folder) else None
         self._brought_files = False
@@ -103,6 +107,9 @@ class ClientChanges:
         """A new item, or the one that the same Add made before. No message but a draft can be added (MS-ASCMD_R755)."""
         if self._drafts is not None and add.item_class in (None, self._folder.item_class.value):
             self.carried.responses.append(await self._add_draft(self._drafts, add))
+            return
+        if add.item_class == SMS and are_in(self._ctx, self._folder):
+            self.carried.responses.append(await self._add_text_message(add))
             return
         status, item = Status.CONVERSION_ERROR, None
         if self._is_kept and add.item_class in (None, self._folder.item_class.value):
@@ -149,6 +156,30 @@ class ClientChanges:
             server_id=server_id(self._folder.id, entry.id),
             status=Status.SUCCESS,
             application_data=answer,
+        )
+
+    async def _add_text_message(self, add: Add) -> AddResponse:
+        """What a phone sent or got as SMS: kept beside the mail (MS-ASCMD_R944)."""
+        name, digest = accepted_name(add.client_id, add.application_data)
+        name = f"{name}:{SMS}"
+        earlier = self.carried.accepted.get(name)
+        made: Entry | int | None = None if earlier is None else await self._entry(earlier.item)
+        if made is None:
+            try:
+                email = load(Email, add.application_data)
+            except MalformedXml:
+                made = Status.CONVERSION_ERROR
+            else:
+                made = await add_text_message(email, f"{self._presented_key}:{name}", self._folder, self._ctx)
+        if isinstance(made, int):
+            return AddResponse(item_class=SMS, client_id=add.client_id, status=made)
+        self.carried.accepted[name] = Accepted(item=made.id, digest=digest)
+        self.carried.view = absorb_add(self.carried.view, made)
+        return AddResponse(
+            item_class=SMS,
+            client_id=add.client_id,
+            server_id=server_id(self._folder.id, made.id),
+            status=Status.SUCCESS,
         )
 
     async def _fetched(self, item: ItemId) -> Item | None:

@@ -12,6 +12,7 @@ from eas_server.commands.recipient_cache import entry_data
 from eas_server.commands.rights import disclosed, license_of, reference_number
 from eas_server.model import blob
 from eas_server.model.ids import CollectionId
+from eas_server.model.kinds import MAIL_ALONE, Kinds, is_text_message
 from eas_server.model.mail import Folder, FolderType, Item
 from eas_server.render.body import BodyPlan, RenderedBody, choose_body, choose_body_part, finish
 from eas_server.render.email import email_properties
@@ -35,6 +36,8 @@ class ItemOptions:
     """The answer goes as parts, which can hold octets that an inline string cannot."""
     previews: bool = False
     """No body, only the preview where that is wanted (MS-ASCMD_R2108); a BodyPart all the same (MS-ASCON_R242)."""
+    kinds: Kinds = MAIL_ALONE
+    """What a Sync brings of a mail folder."""
     rights_management: bool | None = None
     """RightsManagementSupport: the client takes what is inside protected messages, and keeps to their licenses."""
 
@@ -67,9 +70,10 @@ def are_parts_offered(preferences: Sequence[BodyPartPreference]) -> bool:
 
 def body_plan(item: Item, options: ItemOptions) -> BodyPlan:
     """Which body the item goes with."""
+    short = is_text_message(item.index.message_class)  # which is plain text, whatever is preferred for mail
     plan = choose_body(
         item,
-        preferences=options.preferences,
+        preferences=(BodyPreference(type=BodyType.PLAIN),) if short else options.preferences,
         mime_support=options.mime_support,
         mime_truncation=options.mime_truncation,
         multipart=options.multipart,

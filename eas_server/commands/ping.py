@@ -9,7 +9,7 @@ from eas_server.commands.lookahead import look_ahead
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.recipient_cache import within_max_items
 from eas_server.commands.server_changes import has_words
-from eas_server.commands.sync_options import choose, conversations_in, scope_of
+from eas_server.commands.sync_options import choose, conversations_in, kinds_in, scope_of
 from eas_server.commands.waiting import Reason, waiting
 from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.model.device import Device
@@ -95,7 +95,8 @@ async def has_news(ctx: Context, folder: Folder) -> bool:
         return False
     try:
         plan = await look_ahead(ctx.ports, user, folder.id, state.view, scope=scope, wanted=1)
-        return await has_words(ctx, folder.id, [step for step in plan.steps if step.kind is not Kind.SOFT_DELETE])
+        steps = [step for step in plan.steps if step.kind is not Kind.SOFT_DELETE]
+        return await has_words(ctx, folder, steps, kinds_in(state.options))
     except (StaleToken, NoSuchFolder):
         return True
 

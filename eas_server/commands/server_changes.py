@@ -14,11 +14,12 @@ from eas_server.commands.rights import disclosed
 from eas_server.errors import Unavailable
 from eas_server.model.device import Device
 from eas_server.model.ids import CollectionId, ItemId, Revision, server_id
+from eas_server.model.kinds import Kinds, is_text_message
 from eas_server.model.mail import Changed, Folder, Item, ItemClass
 from eas_server.model.view import View
 from eas_server.render.email import only_state_changed, state_properties
 from eas_server.sync.window import NEVER, Kind, Plan, Step
-from protocol.commands.sync import Change, Delete, ServerAdd, SoftDelete
+from protocol.commands.sync import SMS, Change, Delete, ServerAdd, SoftDelete
 from protocol.elements import Element
 from protocol.schema import dump
 from protocol.versions import V14_0, ProtocolVersion
@@ -76,28 +77,45 @@ async def render_steps(
                 commands.append(command)
                 budget.items -= 1
     if not _spent(budget):
-        done += await _silent_ahead(ctx, folder.id, plan.steps[done:])
+        silent, hidden = await _silent_ahead(ctx, folder, plan.steps[done:], options.kinds)
+        done += silent
+        left_out |= hidden
     return Sent(view=plan.after(done, left_out), commands=commands, more=plan.more_after(done))
 
 
-async def has_words(ctx: Context, collection: CollectionId, steps: Sequence[Step]) -> bool:
+async def has_words(ctx: Context, folder: Folder, steps: Sequence[Step], kinds: Kinds) -> bool:
     """Whether any of the steps would reach the client as a command."""
-    return await _silent_ahead(ctx, collection, steps) < len(steps)
+    silent, _ = await _silent_ahead(ctx, folder, steps, kinds)
+    return silent < len(steps)
 
 
-async def _silent_ahead(ctx: Context, collection: CollectionId, steps: Sequence[Step]) -> int:
-    """How many steps at the beginning of `steps` have nothing to tell: MoreAvailable must not follow from them."""
+async def _silent_ahead(
+    ctx: Context, folder: Folder, steps: Sequence[Step], kinds: Kinds
+) -> tuple[int, frozenset[ItemId]]:
+    """How many steps at the beginning of `steps` have nothing to tell, since MoreAvailable must not follow from them;
+    and the new items among them, which are not for this client.
+    """
+    quiet = (Kind.CHANGE, Kind.ADD) if folder.item_class is ItemClass.EMAIL else (Kind.CHANGE,)
     silent = 0
-    while silent < len(steps) and steps[silent].kind is Kind.CHANGE:
+    hidden: set[ItemId] = set()
+    while silent < len(steps) and steps[silent].kind in quiet:
         size = FETCHED_AT_ONCE if silent else 1  # mostly the first one has something to tell
-        batch = list(takewhile(lambda step: step.kind is Kind.CHANGE, steps[silent : silent + size]))
-        items = await _fetch(ctx, collection, batch)
+        batch = list(takewhile(lambda step: step.kind in quiet, steps[silent : silent + size]))
+        items = await _fetch(ctx, folder.id, batch)
         for step in batch:
             item = items.get(step.id)
-            if item is not None and _news(step, item, ctx.version) is not Outcome.SILENT:
-                return silent
+            if item is not None and not _is_silent(step, item, ctx.version, kinds):
+                return silent, frozenset(hidden)
             silent += 1
-    return silent
+            if step.kind is Kind.ADD:
+                hidden.add(step.id)
+    return silent, frozenset(hidden)
+
+
+def _is_silent(step: Step, item: Item, version: ProtocolVersion, kinds: Kinds) -> bool:
+    if step.kind is Kind.ADD:
+        return not kinds.wants(item.index.message_class)
+    return _news(step, item, version) is Outcome.SILENT
 
 
 def _spent(budget: Budget) -> bool:
@@ -117,7 +135,7 @@ class Outcome(Enum):
     SILENT = "silent"
     """There are no words for it."""
     LEFT_OUT = "left out"
-    """The item is gone by now, or cannot be rendered."""
+    """The item is gone by now, is not for this client, or cannot be rendered."""
 
 
 async def _command(
@@ -128,7 +146,7 @@ async def _command(
         return SoftDelete(server_id=name)
     if step.kind is Kind.DELETE:
         return Delete(server_id=name)
-    if item is None:
+    if item is None or (step.kind is Kind.ADD and not options.kinds.wants(item.index.message_class)):
         return Outcome.LEFT_OUT
     news = _news(step, item, ctx.version) if step.kind is Kind.CHANGE else None
     if news is Outcome.SILENT:
@@ -142,7 +160,8 @@ async def _command(
         return Outcome.LEFT_OUT
     if step.kind is Kind.ADD:
         return ServerAdd(server_id=name, application_data=news)
-    return Change(server_id=name, application_data=news)
+    item_class = SMS if is_text_message(item.index.message_class) else None  # MS-ASCMD_R940
+    return Change(item_class=item_class, server_id=name, application_data=news)
 
 
 def _news(step: Step, item: Item, version: ProtocolVersion) -> Element | Literal[Outcome.SILENT] | None:

@@ -16,12 +16,15 @@ from eas_server.commands.server_changes import Budget, Sent, render_steps
 from eas_server.commands.sync_options import (
     choose,
     conversations_of,
+    kinds_in,
+    kinds_of,
     limit_of,
     pack,
     scope_of,
     supported_by,
     supported_in,
 )
+from eas_server.commands.text_messages import switched
 from eas_server.errors import CommandError, NoSuchFolder, StaleSyncKey, StaleToken
 from eas_server.model.ids import INITIAL_KEY, CollectionId, SyncKey
 from eas_server.model.mail import Folder, ItemClass
@@ -86,6 +89,7 @@ async def _begin(ctx: Context, asked: Collection, folder: Folder) -> CollectionR
     if asked.commands is not None and asked.commands.commands:
         raise CommandError(Status.PROTOCOL_ERROR, "commands with key 0")
     options = choose(asked.options, folder.item_class, b"")
+    kinds = kinds_of(asked.options, folder.item_class, b"", ctx.version)
     user = ctx.account.user
     tokens = await ctx.ports.mail.tokens(user, [folder.id])
     if folder.id not in tokens:
@@ -93,7 +97,7 @@ async def _begin(ctx: Context, asked: Collection, folder: Folder) -> CollectionR
     state = CollectionState(
         key=INITIAL_KEY,
         view=start(tokens[folder.id], limit_of(options, folder.item_class, ctx.now)),
-        options=pack(options, supported_by(asked), conversations=conversations_of(asked, b""))
+        options=pack(options, supported_by(asked), conversations=conversations_of(asked, b""), kinds=kinds)
         if asked.options or asked.supported is not None or asked.conversation_mode
         else b"",
     )
@@ -104,6 +108,8 @@ async def _begin(ctx: Context, asked: Collection, folder: Folder) -> CollectionR
 def _check_class(asked: Collection, folder: Folder) -> None:
     if asked.item_class is not None and asked.item_class != folder.item_class.value:
         raise CommandError(Status.PROTOCOL_ERROR, f"the folder holds {folder.item_class.value}")
+    if folder.item_class is ItemClass.NOTES and supported_by(asked) is not None:
+        raise CommandError(Status.PROTOCOL_ERROR, "Supported with notes")  # MS-ASNOTE_R114
     if asked.conversation_mode is not None and folder.item_class is not ItemClass.EMAIL:
         raise CommandError(Status.PROTOCOL_ERROR, "ConversationMode without e-mail")  # MS-ASCMD_R2117
 
@@ -126,20 +132,23 @@ async def _go_on(
     supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
     conversations = ctx.version >= V14_0 and conversations_of(asked, state.options)
     changed = asked.options or asked.supported is not None or asked.conversation_mode is not None
-    remembered = pack(options, supported, conversations=conversations) if changed else state.options
+    kinds = kinds_of(asked.options, folder.item_class, state.options, ctx.version)
+    remembered = pack(options, supported, conversations=conversations, kinds=kinds) if changed else state.options
     terms = Terms(
         conflict=Conflict.SERVER_WINS if options.conflict is None else options.conflict,
         deletes_as_moves=asked.deletes_as_moves is not False,
-        options=ItemOptions.of(options),
+        options=replace(ItemOptions.of(options), kinds=kinds),
         deleted_items=deleted_items_of(folders, folder),
         supported=supported,
     )
     commands = asked.commands.commands if asked.commands else ()
     carried = await ClientChanges(ctx, folder, state, terms).carry_out(commands)
+    carried.view, dropped = await switched(ctx, folder, carried.view, kinds_in(state.options), kinds)
+    carried.commands += dropped
     scope = scope_of(options, folder.item_class, ctx.now, conversations=conversations)
     scope = await within_max_items(ctx, folder, options, scope)
     sent = await _window(ctx, asked, folder, carried.view, terms.options, scope, budget)
-    if not commands and not sent.commands and not sent.more:
+    if not commands and not carried.commands and not sent.commands and not sent.more:
         amended = replace(state, view=sent.view, options=remembered)
         if amended != state:
             await ctx.ports.state.amend(ctx.account.user, ctx.device.id, folder.id, amended)

@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import Final
 
 from eas_server.errors import CommandError
+from eas_server.model.kinds import MAIL_ALONE, Kinds
 from eas_server.model.mail import ItemClass
 from eas_server.model.view import NO_LIMIT
 from eas_server.sync.filters import FilterType, Scope, cutoff
 from protocol import quirks, wbxml
 from protocol.codepages import tag as find_tag
-from protocol.commands.sync import Collection, Options, Status
+from protocol.commands.sync import SMS, Collection, Options, Status
 from protocol.elements import Element, Tag
 from protocol.schema import dump, load
+from protocol.versions import V14_0, ProtocolVersion
 
 _FILTERS: Final = {
     ItemClass.EMAIL: frozenset(range(FilterType.ALL, FilterType.ONE_MONTH + 1)),
@@ -22,10 +24,11 @@ _FILTERS: Final = {
 }
 """The values of FilterType that a class has (MS-ASCMD_R3035 to R3061); the other classes ignore it (R3078)."""
 
-SMS: Final = "SMS"
 KEPT_UNPACKED: Final = 1024
 """Devices of one make ask for the same, each time anew: so many different Options are read once."""
 _SUPPORTED: Final = find_tag("AirSync:Supported")
+_KINDS: Final = {SMS: Kinds(mail=True, sms=True), "SMS alone": Kinds(mail=False, sms=True)}
+"""How the classes of a mail folder are remembered: as the Class of further Options."""
 
 
 def choose(given: Sequence[Options], item_class: ItemClass, remembered: bytes) -> Options:
@@ -45,10 +48,21 @@ def choose(given: Sequence[Options], item_class: ItemClass, remembered: bytes) -
     allowed = {item_class.value, SMS} if item_class is ItemClass.EMAIL else {item_class.value}
     if not by_class.keys() <= allowed:
         raise CommandError(Status.PROTOCOL_ERROR, "Options for another class")  # MS-ASCMD_R935
-    chosen = by_class.get(item_class.value, Options())
+    # where text messages alone are asked for, the Options for them are those that hold
+    chosen = by_class.get(item_class.value) or by_class.get(SMS) or Options()
     if not has_filter(item_class, chosen):
         raise CommandError(Status.PROTOCOL_ERROR, f"FilterType {chosen.filter_type}")  # MS-ASCMD_R3080
     return chosen
+
+
+def kinds_of(given: Sequence[Options], item_class: ItemClass, remembered: bytes, version: ProtocolVersion) -> Kinds:
+    """Which classes of a mail folder are asked for. SMS came with 14.0 (MS-ASCMD_R6298)."""
+    if version < V14_0 or item_class is not ItemClass.EMAIL:
+        return MAIL_ALONE
+    if not given:
+        return kinds_in(remembered)
+    names = {options.item_class or item_class.value for options in given}
+    return Kinds(mail=item_class.value in names, sms=SMS in names)
 
 
 def has_filter(item_class: ItemClass, options: Options) -> bool:
@@ -90,7 +104,13 @@ def supported_by(asked: Collection) -> frozenset[Tag] | None:
     return frozenset(child.tag for child in asked.supported.children)
 
 
-def pack(options: Options, supported: frozenset[Tag] | None, *, conversations: bool = False) -> bytes:
+def pack(
+    options: Options,
+    supported: frozenset[Tag] | None,
+    *,
+    conversations: bool = False,
+    kinds: Kinds = MAIL_ALONE,
+) -> bytes:
     """Options, ConversationMode and Supported as a StateStore keeps them: in a Collection."""
     named = sorted(supported or (), key=lambda tag: (tag.page, tag.token))
     kept = Collection(
@@ -98,7 +118,7 @@ def pack(options: Options, supported: frozenset[Tag] | None, *, conversations: b
         collection_id="",
         supported=Element(_SUPPORTED, [Element(tag) for tag in named]) if supported is not None else None,
         conversation_mode=True if conversations else None,
-        options=(options,),
+        options=(options, *(Options(item_class=name) for name, each in _KINDS.items() if each == kinds)),
     )
     return wbxml.encode(dump(kept)).join()
 
@@ -113,11 +133,17 @@ def supported_in(packed: bytes) -> frozenset[Tag] | None:
     return supported_by(_unpacked(packed)) if packed else None
 
 
-@lru_cache(maxsize=KEPT_UNPACKED)
-def _unpacked(packed: bytes) -> Collection:
-    return load(Collection, wbxml.decode(packed))
 def conversations_in(packed: bytes) -> bool:
     """The ConversationMode that `pack` was given."""
     return bool(_unpacked(packed).conversation_mode) if packed else False
 
 
+def kinds_in(packed: bytes) -> Kinds:
+    """The kinds that `pack` was given."""
+    marks = _unpacked(packed).options[1:] if packed else ()
+    return _KINDS.get(marks[0].item_class or "", MAIL_ALONE) if marks else MAIL_ALONE
+
+
+@lru_cache(maxsize=KEPT_UNPACKED)
+def _unpacked(packed: bytes) -> Collection:
+    return load(Collection, wbxml.decode(packed))

@@ -43,12 +43,17 @@ def clean(value: str) -> str:
 
 def subject_line(subject: str) -> bytes:
     """`Subject: …` with its line end; b"" for an empty one."""
-    value = clean(subject)
+    return unstructured("Subject", subject)
+
+
+def unstructured(name: str, value: str) -> bytes:
+    """A field of free text with its line end; b"" for an empty one."""
+    value = clean(value)
     if not value:
         return b""
     if value.isascii() and "=?" not in value and len(value) <= LINE:
-        return f"Subject: {value}\r\n".encode("ascii")
-    return f"Subject: {words(value)}\r\n".encode("ascii")
+        return f"{name}: {value}\r\n".encode("ascii")
+    return f"{name}: {words(value)}\r\n".encode("ascii")
 
 
 def words(value: str) -> str:

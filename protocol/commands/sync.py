@@ -7,6 +7,8 @@ from protocol.items.airsyncbase import BodyPartPreference, BodyPreference
 from protocol.schema import Empty, el, element
 from protocol.versions import V12_1, V14_0, V14_1, V16_0
 
+SMS = "SMS"
+"""The class of text messages, beside that of a mail folder ([MS-ASCMD] 2.2.3.27.6)."""
 MAX_ID = 64
 """SyncKey, CollectionId, ServerId and ClientId hold up to 64 characters."""
 
