@@ -232,7 +232,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             )
         )
         runner = _queue_runner(config, store, clock)
-        submission = delivering(config, store, WakingSubmission(store.submission, runner.wake))
+        submission = delivering(config, store, WakingSubmission(store.submission, runner.wake), live)
         jobs: list[Job] = [store.watch, runner.run]
         if config.lmtp.enabled:
             jobs.append(_lmtp_listener(config, store, submission, clock).run)
@@ -289,8 +289,8 @@ def _host(config: Config) -> str:
     return config.smtp.local_hostname or server_name(config.settings.external_url, f"@{domain}")
 
 
-def delivering(config: Config, store: Store, inner: MailSubmission) -> MailSubmission:
-    """`inner` with all that becomes of mail besides its delivery."""
+def delivering(config: Config, store: Store, inner: MailSubmission, live: Live | None = None) -> MailSubmission:
+    """`inner` with all that becomes of mail besides its delivery; `live` has settings that may change meanwhile."""
     return deliver_through(
         inner,
         folders=store.folders,
@@ -300,6 +300,7 @@ def delivering(config: Config, store: Store, inner: MailSubmission) -> MailSubmi
         preferences=store.preferences,
         host=_host(config),
         domains=config.settings.domains,
+        answered=lambda: (config.settings if live is None else live.web.settings).mail.automatic_replies,
     )
 
 

@@ -3,13 +3,14 @@
 What the protocol documents leave open is decided in docs/decisions/0024-automatic-replies.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
 from eas_server.commands.context import Context
 from eas_server.errors import CommandError
 from eas_server.model.preferences import AutomaticReply, OofState, OutOfOffice
+from eas_server.model.settings import Answered
 from eas_server.render.charsets import clean
 from eas_server.render.text import html_from_plain, plain_from_html
 from protocol.commands.oof import HTML, TEXT, CurrentSettings, NewSettings, OofMessage, Wanted
@@ -21,6 +22,11 @@ MAX_REPLY: Final = 128 * 1024
 """Characters of a message."""
 
 AUDIENCES: Final = ("internal", "known", "unknown")
+_ALLOWED: Final[Mapping[Answered, Collection[str]]] = {
+    Answered.INTERNAL: AUDIENCES[:1],
+    Answered.CONTACTS: AUDIENCES[:2],
+    Answered.EVERYBODY: AUDIENCES,
+}
 _FORMS: Final[Mapping[str, bool]] = {TEXT.casefold(): False, HTML.casefold(): True}
 _ENABLED: Final[Mapping[str, bool]] = {"0": False, "1": True}
 _STATES: Final = frozenset(OofState)
@@ -28,13 +34,14 @@ _STATES: Final = frozenset(OofState)
 
 async def answer(asked: Oof, ctx: Context) -> OofAnswer:
     """Carry out a Set, then a Get, where both are there. What is wrong with one is told in the Status of Oof alone."""
+    allowed = _ALLOWED[ctx.settings.mail.automatic_replies]
     try:
         wanted = None if asked.get is None else _form(load(Wanted, asked.get).body_type)
         new = None if asked.set is None else load(NewSettings, asked.set)
         if new is not None:
             check(new)
             stored = await ctx.ports.preferences.change_preference(
-                ctx.account.user, OutOfOffice, lambda before: _stamped(before, changed(before, new), ctx)
+                ctx.account.user, OutOfOffice, lambda before: _stamped(before, changed(before, new, allowed), ctx)
             )
         elif wanted is not None:
             stored = await ctx.ports.preferences.preference(ctx.account.user, OutOfOffice)
@@ -44,7 +51,7 @@ async def answer(asked: Oof, ctx: Context) -> OofAnswer:
         return OofAnswer(status=Status.PROTOCOL_ERROR)  # MS-ASCMD_R5845
     except CommandError as error:
         return OofAnswer(status=error.status)
-    return OofAnswer(status=Status.SUCCESS, get=None if wanted is None else told(stored, html=wanted))
+    return OofAnswer(status=Status.SUCCESS, get=None if wanted is None else told(stored, allowed, html=wanted))
 
 
 def _form(body_type: str) -> bool:
@@ -91,15 +98,18 @@ def _checked(message: OofMessage) -> tuple[str, ...]:
     return audiences
 
 
-def changed(stored: OutOfOffice, new: NewSettings) -> OutOfOffice:
-    """What is stored after a Set that holds by `check`. Raises CommandError for a time-based state without times."""
+def changed(stored: OutOfOffice, new: NewSettings, allowed: Collection[str] = AUDIENCES) -> OutOfOffice:
+    """What is stored after a Set that holds by `check`. Raises CommandError for a time-based state without times.
+
+    What is meant for audiences that the administrator does not allow is passed over (MS-ASCMD_R3523, R3524, R4394).
+    """
     state = stored.state if new.oof_state is None else OofState(new.oof_state)
     start, end = stored.start, stored.end
     if new.oof_state == OofState.TIME_BASED and new.start_time is not None:
         start, end = new.start_time, new.end_time  # MS-ASCMD_R7544: with no other state they are stored
     if state is OofState.TIME_BASED and start is None:
         raise CommandError(Status.INVALID_ARGUMENTS, "time-based without times")
-    messages = {name: message for message in new.messages for name in _checked(message)}
+    messages = {name: message for message in new.messages for name in _checked(message) if name in allowed}
     return replace(
         stored,
         state=state,
@@ -122,14 +132,15 @@ def _reply(reply: AutomaticReply, message: OofMessage | None) -> AutomaticReply:
     return reply
 
 
-def told(stored: OutOfOffice, *, html: bool) -> CurrentSettings:
-    """What is stored, with all messages in one form."""
+def told(stored: OutOfOffice, allowed: Collection[str] = AUDIENCES, *, html: bool) -> CurrentSettings:
+    """What is stored, with all messages in one form; audiences that are not allowed are off (MS-ASCMD_R3525)."""
+    replies = {name: getattr(stored, name) if name in allowed else AutomaticReply() for name in AUDIENCES}
     timed = stored.state is OofState.TIME_BASED
     return CurrentSettings(
         oof_state=stored.state,
         start_time=stored.start if timed else None,
         end_time=stored.end if timed else None,
-        messages=tuple(_message(name, getattr(stored, name), html=html) for name in AUDIENCES),
+        messages=tuple(_message(name, reply, html=html) for name, reply in replies.items()),
     )
 
 

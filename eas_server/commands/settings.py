@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from eas_server.commands import out_of_office
 from eas_server.commands.context import Command, Context
@@ -36,6 +37,9 @@ from protocol.http import CommandName
 from protocol.items.rights import Templates
 from protocol.status import CommonStatus
 from protocol.versions import V14_1, ProtocolVersion
+
+MAX_NAME: Final = 512
+"""Characters of a UserDisplayName (MS-ASCMD_R4702)."""
 
 
 async def handle(request: Request, ctx: Context) -> Response:
@@ -106,7 +110,7 @@ def _user(account: Account) -> UserDetails:
     """The user's addresses, the primary one first; the version decides which form goes out."""
     others = sorted(account.addresses - {account.address})
     addresses = EmailAddresses(smtp_addresses=(account.address, *others), primary_smtp_address=account.address)
-    primary = wire.Account(user_display_name=account.display_name or None, email_addresses=addresses)
+    primary = wire.Account(user_display_name=account.display_name[:MAX_NAME] or None, email_addresses=addresses)
     return UserDetails(email_addresses=addresses, accounts=(primary,))
 
 

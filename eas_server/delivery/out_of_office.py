@@ -17,6 +17,7 @@ from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, NewMessage, SearchQuery
 from eas_server.model.preferences import AutomaticReply, OofState, OutOfOffice
+from eas_server.model.settings import Answered
 from eas_server.render import addresses, headers
 from eas_server.render.contentlines import MalformedLines, parse
 from eas_server.render.meetings.letter import Person
@@ -30,6 +31,7 @@ LONGEST_PERIOD: Final = timedelta(days=366)
 MAX_CONTACTS: Final = 20
 """Contacts with the words of an address in them that are looked at."""
 _CONTACTS: Final = (FolderType.CONTACTS, FolderType.USER_CONTACTS)
+NO_REPLY: Final = AutomaticReply()
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,9 @@ class AutomaticReplies:
         inside = domain in {normal("@" + each)[1:] for each in self._ports.domains}
         if inside or await self._ports.accounts.by_address(sender) is not None:
             return (kept.internal,)
-        return kept.known, kept.unknown
+        answered = self._ports.answered()
+        known = NO_REPLY if answered is Answered.INTERNAL else kept.known
+        return known, kept.unknown if answered is Answered.EVERYBODY else NO_REPLY
 
     async def _is_first(self, delivery: Delivery, kept: OutOfOffice, now: datetime) -> bool:
         scheduled = kept.end if kept.state is OofState.TIME_BASED else None

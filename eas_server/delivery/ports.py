@@ -1,8 +1,10 @@
 """What steps work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmission, Preferences, SearchesMail
+from eas_server.model.settings import Answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +22,5 @@ class DeliveryPorts:
     """What the server calls itself in mail."""
     domains: tuple[str, ...]
     """The local mail domains."""
+    answered: Callable[[], Answered] = lambda: Answered.EVERYBODY
+    """Who is answered while a user is out of office, as the configuration has it now."""

@@ -1,6 +1,6 @@
 """The steps of this server, in their order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from eas_server.delivery.attendant import Attendant
 from eas_server.delivery.conversation_rules import AlwaysMoved
@@ -11,6 +11,7 @@ from eas_server.delivery.pipeline import Pipeline, Step
 from eas_server.delivery.ports import DeliveryPorts
 from eas_server.delivery.recipient_cache import NotesRecipients
 from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmission, Preferences, SearchesMail
+from eas_server.model.settings import Answered
 
 
 def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
@@ -35,6 +36,7 @@ def deliver_through(
     preferences: Preferences,
     host: str,
     domains: tuple[str, ...],
+    answered: Callable[[], Answered] = lambda: Answered.EVERYBODY,
 ) -> MailSubmission:
     """`inner` with all steps around it."""
     pipeline = Pipeline(inner)
@@ -47,6 +49,7 @@ def deliver_through(
         submission=pipeline,
         host=host,
         domains=domains,
+        answered=answered,
     )
     pipeline.use(steps_of(ports))
     return pipeline

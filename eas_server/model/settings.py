@@ -65,11 +65,22 @@ class ReadReceipts(Enum):
     ALWAYS = "always"
 
 
+class Answered(Enum):
+    """Who is answered while a user is out of office."""
+
+    INTERNAL = "internal"
+    """People of the local domains."""
+    CONTACTS = "contacts"
+    """And those outside who are among the user's contacts."""
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
     """What the server does with mail on its own."""
 
     read_receipts: ReadReceipts = ReadReceipts.INTERNAL
+    automatic_replies: Answered = Answered.EVERYBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 from eas_server.commands import settings
 from eas_server.commands.out_of_office import MAX_REPLY
 from eas_server.model.preferences import AutomaticReply, OofState, OutOfOffice
+from eas_server.model.settings import Answered, MailSettings, Settings
 from protocol.codepages import tag
 from protocol.commands.oof import CurrentSettings, NewSettings, OofMessage, Wanted
 from protocol.commands.settings import Oof, OofAnswer, Request, Status, UserInformation
@@ -235,3 +236,24 @@ async def test_a_period_begins_with_each_change() -> None:
     assert (await kept(bench)).since == NOW
     await ask(bench, new=NewSettings(oof_state=0))
     assert (await kept(bench)).since == END
+
+
+@pytest.mark.requirement("MS-ASCMD_R3523", "MS-ASCMD_R3524", "MS-ASCMD_R3525", "MS-ASCMD_R4394")
+@pytest.mark.parametrize(("answered", "kept_for"), [("internal", 1), ("contacts", 2), ("everybody", 3)])
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+async def test_what_the_administrator_does_not_allow_is_passed_over(
+    answered: str, kept_for: int, version: ProtocolVersion
+) -> None:
+    allowed = Settings(mail=MailSettings(automatic_replies=Answered(answered)))
+    bench = Bench(version=version, settings=allowed)
+    every = tuple(
+        OofMessage(**{who: EMPTY}, enabled="1", reply_message=who, body_type="Text")
+        for who in ("internal", "known", "unknown")
+    )
+    answer = await ask(bench, new=NewSettings(oof_state=1, messages=every), form="Text")
+    assert answer.status == Status.SUCCESS
+    assert answer.get is not None
+    assert [message.enabled for message in answer.get.messages] == ["1"] * kept_for + ["0"] * (3 - kept_for)
+    assert [message.reply_message for message in answer.get.messages[kept_for:]] == [None] * (3 - kept_for)
+    found = await kept(bench)
+    assert [found.internal.enabled, found.known.enabled, found.unknown.enabled].count(True) == kept_for

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from eas_server.model.blob import read
 from eas_server.model.directory import DirectoryEntry
 from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, Item
-from eas_server.model.settings import Settings
+from eas_server.model.settings import Answered, Settings
 from eas_server.model.view import NO_LIMIT, TOP
 from eas_server.notify import ChangeNotifier
 from eas_server.render.mime import index_message
@@ -35,10 +35,25 @@ class House:
     """alice, bob and carol, the group team of the three, and mail that goes through all steps."""
 
     store: Store
-    submission: MailSubmission
     clock: FixedClock
     notifier: ChangeNotifier
+    submission: MailSubmission = field(init=False)
     sent: int = 0
+    answered: Answered = Answered.EVERYBODY
+
+    def __post_init__(self) -> None:
+        """With all steps."""
+        self.submission = deliver_through(
+            self.store.submission,
+            folders=self.store.folders,
+            mail=self.store.mail,
+            search=self.store.mail,
+            accounts=self.store.accounts,
+            preferences=self.store.preferences,
+            host=HOST,
+            domains=(DOMAIN,),
+            answered=lambda: self.answered,
+        )
 
     async def bench(self, name: str = "alice", **changes: Any) -> Bench:
         """A device of somebody's."""
@@ -123,14 +138,4 @@ async def house(folder: Path) -> AsyncIterator[House]:
             await store.admin.add_user(f"{name}@{DOMAIN}", None)
         members = [f"{name}@{DOMAIN}" for name in ("alice", "bob", "carol")]
         await store.admin.add_group(DirectoryEntry(key="", display_name="Team", email=f"team@{DOMAIN}"), members)
-        submission = deliver_through(
-            store.submission,
-            folders=store.folders,
-            mail=store.mail,
-            search=store.mail,
-            accounts=store.accounts,
-            preferences=store.preferences,
-            host=HOST,
-            domains=(DOMAIN,),
-        )
-        yield House(store=store, submission=submission, clock=clock, notifier=notifier)
+        yield House(store=store, clock=clock, notifier=notifier)

@@ -13,6 +13,7 @@ from eas_server.commands import out_of_office, settings
 from eas_server.commands.kept_items import Writing, new_item, written
 from eas_server.model.blob import read
 from eas_server.model.mail import FolderType, ItemClass
+from eas_server.model.settings import Answered
 from protocol.commands.oof import NewSettings, OofMessage
 from protocol.commands.settings import Oof, Request
 from protocol.items.contacts import Contact
@@ -140,6 +141,14 @@ async def test_people_outside_are_not_told_what_is_for_those_inside(home: House)
     await sets(home, replace(ON, messages=(INTERNAL,)))
     await home.comes(mail("hi", sender=DORA), DORA, "alice@example.com")
     assert await home.outgoing() == []
+
+
+@pytest.mark.parametrize(("answered", "count"), [("internal", 0), ("contacts", 0), ("everybody", 1)])
+async def test_the_administrator_says_who_outside_is_answered(home: House, answered: str, count: int) -> None:
+    await sets(home, ON)
+    home.answered = Answered(answered)
+    await home.comes(mail("hi", sender=DORA), DORA, "alice@example.com")
+    assert len(await home.outgoing()) == count
 
 
 async def test_two_who_are_away_answer_each_other_once(home: House) -> None:
