@@ -69,6 +69,14 @@ async def all_members(groups: Iterable[str], directory: Directory, accounts: Acc
     return {group: await users_of(group, directory, accounts) for group in groups}
 
 
+async def policy_of(
+    user: UserId, settings: Settings, switches: Switches, directory: Directory, accounts: Accounts
+) -> str:
+    """The policy that holds for a user. Raises Unavailable."""
+    members = await all_members(groups_with_policies(settings, switches), directory, accounts)
+    return assigned(settings, switches, members).get(user, settings.default_policy)
+
+
 def check_known(settings: Settings, policy: str) -> None:
     """Raise NoSuchThing for a policy that the configuration does not have."""
     if policy not in settings.policies:

@@ -12,6 +12,12 @@ COMMANDS: Final = {
     "group": "Mail groups.",
     "device": "See, block and forget devices.",
     "cert": "Issue, import, publish and list certificates.",
+    "policy": "See policies, and assign them to users and groups.",
+    "calendar": "Who sees what of a calendar, and who gets meeting mail for another.",
+    "seed": "Fill the store from one declared file.",
+    "token": "What opens the administration API.",
+    "quirk": "See and switch the oddities of clients that are let pass.",
+    "require-tls": "Refuse plain HTTP, or take it from where it is safe.",
     "deliver": "Put a message from standard input into a mailbox.",
     "decode": "Show WBXML as readable XML.",
     "backup": "Copy the store while the server runs.",
@@ -19,7 +25,8 @@ COMMANDS: Final = {
     "queue": "See and retry outgoing mail.",
     "demo": "A server with sample data, and the main job acted out against it.",
 }
-"""Every subcommand `NAME` is `COMMAND` of `eas_server.cli.NAME`; those without a module are left out."""
+"""Every subcommand `NAME` is `COMMAND` of `eas_server.cli.NAME` (a hyphen is an underscore there); those without a
+module are left out."""
 
 
 class _Lazy(click.Group):
@@ -28,19 +35,23 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
         del ctx
-        return [name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}") is not None]
+        return [name for name in COMMANDS if importlib.util.find_spec(_module(name)) is not None]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The subcommand of that name."""
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{name}").COMMAND
+        command: click.Command = importlib.import_module(_module(name)).COMMAND
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without importing any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def _module(name: str) -> str:
+    return f"{__name__}.{name.replace('-', '_')}"
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,6 +11,7 @@ from eas_server.cli.arguments import USER, yes_option
 from eas_server.cli.opening import Failed, administered, config_option, failures, in_store, json_option
 from eas_server.cli.printing import Json, count, exactly, moment, print_json, print_properties, print_table
 from eas_server.cli.terminal import printable
+from eas_server.cli.trace import trace
 from eas_server.model.device import Access, Device, Wipe
 
 if TYPE_CHECKING:
@@ -307,5 +308,7 @@ def _json(device: Device) -> dict[str, Json]:
         "skipped": [{"item": item, "reason": reason} for item, reason in devices.skipped_items(device)],
     }
 
+
+device_group.add_command(trace)
 
 COMMAND = device_group

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from eas_server.administration import texts, users
+from eas_server.administration import policies, switches, texts, users
 from eas_server.cli.arguments import (
     ADDRESS,
     FILE,
@@ -247,7 +247,8 @@ def show(config_path: Path, user: str, as_json: bool) -> None:
     async def work(config: "Config", store: "Store") -> tuple[Account, DirectoryEntry, int, list[str], str]:
         account, entry = await users.found(store.admin, user)
         devices = [str(device.id) for device in await store.state.devices(account.user)]
-        policy = config.settings.policy_of_user.get(account.user, config.server.default_policy)
+        switched = switches.read(switches.path_of(config.store.path))
+        policy = await policies.policy_of(account.user, config.settings, switched, store.directory, store.accounts)
         return account, entry, await store.admin.usage(account.user), devices, policy
 
     account, entry, used, devices, policy = in_store(config_path, work)
