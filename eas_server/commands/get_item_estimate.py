@@ -3,6 +3,7 @@
 from typing import Final
 
 from eas_server.commands.context import Command, Context
+from eas_server.commands.kept_items import has_class
 from eas_server.commands.lookahead import look_ahead, whole_conversations
 from eas_server.commands.reading import wbxml_reader
 from eas_server.commands.recipient_cache import within_max_items
@@ -61,9 +62,10 @@ async def _estimate(ctx: Context, asked: Collection, folders: dict[CollectionId,
     if options is None:
         return _answer(status, folder)
     try:
-        scope = scope_of(options, folder.item_class, ctx.now, conversations=bool(asked.conversation_mode))
+        whole = bool(asked.conversation_mode) and ctx.version >= V14_0
+        scope = scope_of(options, folder.item_class, ctx.now, conversations=whole)
         scope = await within_max_items(ctx, folder, options, scope)
-        count = await _count(ctx, folder, state, scope)
+        count = await _count(ctx, folder, state, scope) if has_class(ctx.version, folder.item_class) else 0
     except NoSuchFolder:
         return CollectionResponse(status=Status.INVALID_COLLECTION)
     except StaleToken:

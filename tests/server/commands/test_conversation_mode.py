@@ -75,10 +75,12 @@ async def test_a_conversation_comes_as_a_whole(box: Mailbox, version: ProtocolVe
     assert sorted(other.items) == sorted(going)
 
 
-@pytest.mark.requirement("MS-ASCMD_R6372")
+@pytest.mark.requirement("MS-ASCMD_R6372", "MS-ASCMD_R6368")
 async def test_12_1_has_no_conversations(box: Mailbox) -> None:
     going, _ = await two_conversations(box)
     device = phone(box, V12_1)
+    await device.ask()
+    assert await estimate(device, options=(THREE_DAYS,), conversation_mode=True) == 1
     await device.all(conversation_mode=True, options=THREE_DAYS)
     assert list(device.items) == going[2:]
 
