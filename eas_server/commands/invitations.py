@@ -5,6 +5,7 @@ What is to be told is decided by `render/meetings/outgoing.py`; here it is sent,
 change whose mail cannot be sent is taken back.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from protocol.versions import V16_0
 
 MAX_ATTENDEES: Final = 1000
 """People who are told of one change; a meeting of more is refused with Status 6."""
+OFFLOAD_FROM: Final = 64 * 1024
+"""Octets: mail about larger events is written beside the event loop."""
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +92,8 @@ class Invitations:
         return Status.SUCCESS
 
     async def _send_one(self, notice: Notice, once: ClientSubmission | None) -> Status:
-        octets = written(notice, self._ctx)
+        large = len(notice.event) > OFFLOAD_FROM
+        octets = await asyncio.to_thread(written, notice, self._ctx) if large else written(notice, self._ctx)
         mail = ServerMail(octets=octets, recipients=[a.email.strip() for a in notice.to], once=once)
         try:
             await send_server_mail(mail, self._ctx)

@@ -1,14 +1,16 @@
 """Organizer and attendees: ORGANIZER and ATTENDEE lines, and the Attendee elements ([MS-ASCAL] 2.2.2.3)."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from eas_server.render.contentlines import Component, Property, clean
 from protocol.datatypes import format_compact, parse_datetime
 from protocol.items.calendar import Attendee, AttendeeStatus, AttendeeType
 
+_T = TypeVar("_T")
 _MAILTO: Final = "mailto:"
 _STATUS: Final = "X-EAS-STATUS"
 """Beside NEEDS-ACTION: 0, since a status that is unknown is not one of "not responded"."""
@@ -80,14 +82,11 @@ def _read_moment(line: Property, name: str) -> datetime | None:
 
 def merged_attendees(sent: Sequence[Attendee], held: Sequence[Attendee]) -> tuple[Attendee, ...]:
     """What a client sent, with what it left out, or may not say, as it was: answers do not get lost by an edit."""
-    left = list(held)
+    left = _by_address(held, lambda attendee: attendee.email)
     found = []
     for attendee in sent:
         email, name = clean(attendee.email).strip(), clean(attendee.name)
-        known = next((a for a in left if same_address(a.email, email)), None)
-        if known is not None:
-            left.remove(known)
-        before = known or Attendee(email=email)
+        before = _taken(left, email) or Attendee(email=email)
         found.append(
             Attendee(
                 email=email,
@@ -103,16 +102,26 @@ def merged_attendees(sent: Sequence[Attendee], held: Sequence[Attendee]) -> tupl
 
 def with_attendees(event: Component, attendees: Sequence[Attendee]) -> Component:
     """The event with these attendees: lines of those who were there before keep what else they say."""
-    left = list(event.all("ATTENDEE"))
+    left = _by_address(event.all("ATTENDEE"), address_of)
     lines: list[Property] = []
     for attendee in attendees:
-        line = next((held for held in left if same_address(address_of(held), attendee.email)), None)
-        if line is None:
-            line = Property("ATTENDEE", f"{_MAILTO}{attendee.email}")
-        else:
-            left.remove(line)
+        line = _taken(left, attendee.email) or Property("ATTENDEE", f"{_MAILTO}{attendee.email}")
         lines.append(_written(line, attendee))
     return event.without_property("ATTENDEE").with_added(*lines)
+
+
+def _by_address(held: Sequence[_T], address: Callable[[_T], str]) -> dict[str, deque[_T]]:
+    """What is there of each address, in order; a list of thousands is gone through once."""
+    found: dict[str, deque[_T]] = {}
+    for one in held:
+        found.setdefault(address(one).strip().casefold(), deque()).append(one)
+    return found
+
+
+def _taken(left: dict[str, deque[_T]], address: str) -> _T | None:
+    """The first one of an address that is left, which it then is no more."""
+    waiting = left.get(address.strip().casefold())
+    return waiting.popleft() if waiting else None
 
 
 def _written(line: Property, attendee: Attendee) -> Property:

@@ -13,6 +13,7 @@ SEQUENCE grows with the times, the rule, the place, with attendees who go and wi
 Only the organizer's changes count: whoever was invited tells nobody by changing their own copy.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from eas_server.render.calendar.details import Details, read_details, with_details
 from eas_server.render.calendar.occurrences import filter_instant
+from eas_server.render.calendar.people import address_of, read_attendee
 from eas_server.render.calendar.series import Owner, Series, read_series, series_of
 from eas_server.render.contentlines import Component, dump
 from eas_server.render.meetings.letter import printable
@@ -27,6 +29,7 @@ from protocol.items.calendar import Attendee, AttendeeStatus
 from protocol.versions import V16_1
 
 _SEQUENCE: Final = "SEQUENCE"
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _MAX_SEQUENCE: Final = 2**31 - 1
 _RECEIVED: Final = 2
 """The bit of MeetingStatus that says that somebody else is the organizer."""
@@ -76,11 +79,8 @@ def changed(before: bytes | None, after: bytes, owner: Owner) -> Outcome:
     """What follows from the organizer's Add (`before` None) or Change. Raises InvalidItem."""
     new = read_series(after, owner)
     old = None if before is None else read_series(before, owner)
-    if (
-        before == after
-        or not _organizes(new, owner)
-        or not (_everybody(new, owner) or (old and _everybody(old, owner)))
-    ):
+    concerned = _everybody(new, owner) or (old is not None and _everybody(old, owner))
+    if before == after or not concerned or not _organizes(new, owner):
         return Outcome(event=after)
     made = _numbered(old, new, owner)
     kept = dump(made.calendar)
@@ -109,21 +109,21 @@ def _organizes(series: Series, owner: Owner) -> bool:
     return mine and not received and not series.is_orphan
 
 
-def _invited(held: Details, owner: Owner) -> dict[str, Attendee]:
-    """The attendees beside the user, by address, each once."""
-    found: dict[str, Attendee] = {}
-    for attendee in held.attendees or ():
-        name = printable(attendee.email).casefold()
-        if name and not owner.is_me(attendee.email):
-            found.setdefault(name, attendee)
+def _invited(event: Component, owner: Owner, known: Mapping[str, Attendee] | None = None) -> dict[str, Attendee]:
+    """The attendees beside the user, by address, each once; after those who are `known`."""
+    found = dict(known or {})
+    for line in event.all("ATTENDEE"):
+        name = printable(address_of(line)).casefold()
+        if name and name not in found and not owner.is_me(name):
+            found[name] = read_attendee(line)
     return found
 
 
 def _everybody(series: Series, owner: Owner) -> tuple[Attendee, ...]:
     """The attendees of the series and of any of its occurrences."""
-    found = _invited(series.details, owner)
+    found = _invited(series.master, owner)
     for event, _ in series.changed.values():
-        found = {**_invited(read_details(event, series.zones), owner), **found}
+        found = _invited(event, owner, found)
     return tuple(found.values())
 
 
@@ -179,35 +179,49 @@ def _occurrence(series: Series, key: datetime) -> Details:
     return series.at(key)
 
 
+def _event_of(series: Series, key: datetime) -> Component:
+    """The event that says who is invited to an occurrence."""
+    return series.changed[key][0] if key in series.changed else series.master
+
+
+def _is_as_before(old: Series, new: Series, key: datetime) -> bool:
+    """Whether nobody touched what stands of an occurrence by itself: most of them, and looking closer is dear."""
+    return key in old.changed and key in new.changed and old.changed[key][0] == new.changed[key][0]
+
+
 # ---- SEQUENCE, and the answers that count no more
 
 
 def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
     """The series with the numbers that its attendees are to see."""
     if old is None:
-        return _replaced(new, new.master, new.master.with_text(_SEQUENCE, "0"), owner)
+        first = new.master.with_text(_SEQUENCE, "0")
+        return series_of(new.calendar.replaced(new.master, first), owner)
     difference = _of_series(old, new)
     known = _sequence(old.master)
-    gone = _except(_invited(old.details, owner), _invited(new.details, owner))
+    gone = _except(_invited(old.master, owner), _invited(new.master, owner))
     skipped = new.deleted.keys() - old.deleted.keys()
     number = known + 1 if difference.is_major or gone or skipped else known
-    made = _renumbered(new, new.master, number, difference, owner)
-    for key in list(made.changed):
-        event, held = made.changed[key][0], old.changed.get(key)
-        least = max(number, _sequence(held[0]) if held is not None else known)
+    made = {id(new.master): _renumbered(new, new.master, number, moved=difference.moved, owner=owner)}
+    for key, (event, _) in new.changed.items():
+        least = max(number, _sequence(_event_of(old, key)))
+        if _is_as_before(old, new, key):
+            made[id(event)] = _renumbered(new, event, least, moved=False, owner=owner)
+            continue
         own = _difference(_occurrence(old, key), _occurrence(new, key), rule=False)
-        lost = _except(_invited(_occurrence(old, key), owner), _invited(_occurrence(new, key), owner))
+        lost = _except(_invited(_event_of(old, key), owner), _invited(event, owner))
         bumped = least + 1 if number == known and (own.is_major or lost) else least
-        made = _renumbered(made, event, bumped, own, owner)
-    return made
+        made[id(event)] = _renumbered(new, event, bumped, moved=own.moved, owner=owner)
+    contents = tuple(made.get(id(held), held) for held in new.calendar.contents)
+    return series_of(replace(new.calendar, contents=contents), owner)
 
 
-def _renumbered(series: Series, event: Component, number: int, difference: _Difference, owner: Owner) -> Series:
+def _renumbered(series: Series, event: Component, number: int, *, moved: bool, owner: Owner) -> Component:
     made = event.with_text(_SEQUENCE, str(min(number, _MAX_SEQUENCE)))
-    if difference.moved:
-        held = read_details(made, series.zones)
-        made = with_details(made, held, replace(held, attendees=_unanswered(held, owner)))
-    return _replaced(series, event, made, owner)
+    if not moved:
+        return made
+    held = read_details(made, series.zones)
+    return with_details(made, held, replace(held, attendees=_unanswered(held, owner)))
 
 
 def _unanswered(held: Details, owner: Owner) -> tuple[Attendee, ...] | None:
@@ -222,15 +236,9 @@ def _unanswered(held: Details, owner: Owner) -> tuple[Attendee, ...] | None:
 _WITHOUT_ANSWER: Final = frozenset({None, AttendeeStatus.UNKNOWN, AttendeeStatus.NOT_RESPONDED})
 
 
-def _replaced(series: Series, event: Component, made: Component, owner: Owner) -> Series:
-    return series if made is event else series_of(series.calendar.replaced(event, made), owner)
-
-
 def _sequence(event: Component) -> int:
-    text = (event.text(_SEQUENCE) or "").strip()
-    return (
-        min(int(text), _MAX_SEQUENCE) if text.isascii() and text.isdecimal() and len(text) <= len("2147483647") else 0
-    )
+    found = _NUMBER.fullmatch((event.text(_SEQUENCE) or "").strip())
+    return min(int(found[0]), _MAX_SEQUENCE) if found else 0
 
 
 def _with_sequence(calendar: Component, event: Component, number: int) -> Component:
@@ -242,12 +250,12 @@ def _with_sequence(calendar: Component, event: Component, number: int) -> Compon
 
 def _notices(before: bytes | None, old: Series | None, kept: bytes, new: Series, owner: Owner) -> Iterator[Notice]:
     """What is to be sent; `kept` is `new` as octets."""
-    now_invited = _invited(new.details, owner)
+    now_invited = _invited(new.master, owner)
     if before is None or old is None:
         if not new.details.cancelled:
             yield from _request(kept, _everybody(new, owner))
         return
-    were_invited = _invited(old.details, owner)
+    were_invited = _invited(old.master, owner)
     difference = _of_series(old, new)
     if new.details.cancelled:
         if difference.cancelled:
@@ -274,18 +282,20 @@ def _request(event: bytes, to: tuple[Attendee, ...], instance: datetime | None =
 def _of_occurrences(old: Series, kept: bytes, new: Series, owner: Owner, settled: Collection[str]) -> Iterator[Notice]:
     """What is told of single occurrences. `settled`: who has been told of the whole series."""
 
-    def invited(held: Details) -> dict[str, Attendee]:
-        return {name: who for name, who in _invited(held, owner).items() if name not in settled}
+    def invited(series: Series, key: datetime) -> dict[str, Attendee]:
+        return {name: who for name, who in _invited(_event_of(series, key), owner).items() if name not in settled}
 
     for key in sorted(new.deleted.keys() - old.deleted.keys()):
-        to = tuple(invited(_occurrence(old, key)).values())
+        to = tuple(invited(old, key).values())
         event = _last_known(old, key, kept, new)
         if to and not _occurrence(old, key).cancelled:
             yield Notice(method="CANCEL", event=event, to=to, instance=new.moment_of(key, V16_1))
     for key in sorted((new.changed.keys() | old.changed.keys()) - new.deleted.keys() - old.deleted.keys()):
+        if _is_as_before(old, new, key):
+            continue
         was, is_ = _occurrence(old, key), _occurrence(new, key)
         difference, moment = _difference(was, is_, rule=False), new.moment_of(key, V16_1)
-        before, after = invited(was), invited(is_)
+        before, after = invited(old, key), invited(new, key)
         if is_.cancelled:
             if difference.cancelled and (before or after):
                 everybody = tuple({**before, **after}.values())
