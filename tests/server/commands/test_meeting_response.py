@@ -1,104 +1,45 @@
 """Meetings from the invitation to the answer in the organizer's calendar, and MeetingResponse by itself."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from eas_server.commands import meeting_response, send_mail
-from eas_server.commands.compose import Order, send
 from eas_server.model.mail import FolderType
-from eas_server.render.mime import index_message
-from eas_server.submission.incoming import Envelope, Incoming, IncomingPorts, Outcome
-from protocol.commands.meeting_response import Answer, Request, Response, Result, SendResponse, Status
-from protocol.commands.sync import Options, ServerAdd
+from protocol.commands.meeting_response import Answer, SendResponse, Status
 from protocol.items.airsyncbase import Body, BodyType
-from protocol.items.calendar import (
-    AttendeeStatus,
-    BusyStatus,
-    Calendar,
-    MeetingStatus,
-    ResponseType,
-)
+from protocol.items.calendar import AttendeeStatus, BusyStatus, Calendar, MeetingStatus, ResponseType
 from protocol.items.email import Email
-from protocol.schema import load
-from protocol.versions import SUPPORTED, V14_0, V16_0, ProtocolVersion
-from tests.server.commands.colleagues import Colleague, Colleagues, colleagues, meeting
-from tests.server.commands.mailbox import FixedClock
+from protocol.status import CommonStatus
+from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
+from tests.server.commands.colleagues import Colleagues, colleagues, meeting
+from tests.server.commands.meeting_mail import (
+    ACCEPT,
+    BOB,
+    CALENDAR,
+    DAILY,
+    DECLINE,
+    DELETED,
+    INBOX,
+    MAYBE,
+    SECOND,
+    deliver,
+    event,
+    invitation,
+    respond,
+    shown,
+    to,
+    write,
+)
 from tests.server.render.invitations import answer as reply
 from tests.server.render.invitations import ics, mail
-
-ACCEPT, MAYBE, DECLINE = 1, 2, 3
-BOB = "bob@example.com"
-INBOX, DELETED, CALENDAR = FolderType.INBOX, FolderType.DELETED_ITEMS, FolderType.CALENDAR
-DAILY = ("RRULE:FREQ=DAILY;COUNT=5",)
-SECOND = "2026-12-02T09:00:00.000Z"
 
 
 @pytest.fixture
 async def all_(tmp_path: Path) -> AsyncIterator[Colleagues]:
     async with colleagues(tmp_path) as made:
         yield made
-
-
-async def deliver(all_: Colleagues, octets: bytes, *to: str) -> None:
-    """A mail that comes from outside."""
-    store = all_.box.store
-    ports = IncomingPorts(
-        accounts=store.accounts,
-        submission=all_.alice.bench.submission,
-        clock=FixedClock(all_.alice.bench.now),
-        index=index_message,
-    )
-    incoming = Incoming(ports, host="mail.example.com", domains=("example.com",))
-    envelope = Envelope(
-        sender="alice@example.com", recipients=to or (BOB,), content=memoryview(octets), protocol="LMTP"
-    )
-    assert set(await incoming.deliver(envelope)) == {Outcome.DELIVERED}
-
-
-async def write(one: Colleague, octets: bytes) -> None:
-    """A mail that a device sends."""
-    order = Order(command="SendMail", client_id=None, mime=memoryview(octets), save=True)
-    await send(order, await one.bench.context(send_mail.COMMAND.name))
-
-
-async def shown(one: Colleague, folder: FolderType, kind: type[Any]) -> dict[str, Any]:
-    """What a new device gets of a folder, by ServerId."""
-    phone = one.box.phone("new", one.folders[folder])
-    phone.bench = one.bench
-    found = {}
-    phone.key = "0"
-    while (got := await phone.ask(lose=True, options=Options())) is not None:
-        phone.key = got.sync_key
-        for command in got.commands.commands if got.commands else ():
-            assert isinstance(command, ServerAdd)
-            found[command.server_id] = load(kind, command.application_data)
-    return found
-
-
-async def event(one: Colleague) -> Calendar:
-    """The only event of somebody's calendar."""
-    (found,) = (await shown(one, CALENDAR, Calendar)).values()
-    assert isinstance(found, Calendar)
-    return found
-
-
-async def invitation(one: Colleague) -> tuple[str, Email]:
-    """The only message in somebody's Inbox."""
-    ((name, found),) = (await shown(one, INBOX, Email)).items()
-    return name, found
-
-
-async def respond(one: Colleague, *answers: Answer) -> tuple[Result, ...]:
-    response: Response = await one.bench.run(meeting_response.COMMAND, Request(answers=answers))
-    return response.results
-
-
-def to(name: str, answer: int, **more: Any) -> Answer:
-    """An answer to an item."""
-    return Answer(user_response=answer, collection_id=name.partition(":")[0], request_id=name, **more)
 
 
 # ---- from the one calendar to the other and back
@@ -144,3 +85,328 @@ async def test_round_trip(all_: Colleagues, version: ProtocolVersion) -> None:
     assert [(a.email, a.status) for a in noted.attendees] == [(BOB, AttendeeStatus.ACCEPTED)]
     _, told = await invitation(alice)
     assert told.message_class == "IPM.Schedule.Meeting.Resp.Pos"
+
+
+@pytest.mark.requirement("MS-ASCMD_R6062", "MS-ASCMD_R7113", "MS-ASCMD_R7114", "MS-ASCMD_R7115")
+@pytest.mark.parametrize("version", [V16_0, V16_1])
+@pytest.mark.parametrize(
+    ("send_response", "text"),
+    [
+        (None, None),
+        (SendResponse(), ""),
+        (SendResponse(body=Body(type=BodyType.PLAIN, data="With pleasure")), "With pleasure"),
+        (SendResponse(body=Body(type=BodyType.HTML, data="<b>With</b> pleasure")), "With pleasure"),
+    ],
+)
+async def test_the_mail_to_the_organizer(
+    all_: Colleagues, version: ProtocolVersion, send_response: SendResponse | None, text: str | None
+) -> None:
+    all_.speak(version)
+    await all_.alice.add(meeting(BOB))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, to(name, MAYBE, send_response=send_response))
+    assert result.status == Status.SUCCESS
+    sent = await all_.bob.mail(FolderType.SENT_ITEMS)
+    if text is None:
+        assert sent == []
+        assert await all_.alice.mail() == []
+        return
+    (mine,) = sent
+    assert mine.item.state.read
+    (told,) = await all_.alice.mail()
+    assert told.method == "REPLY"
+    assert told.message["From"] == "Bob <bob@example.com>"
+    assert told.item.index.message_class == "IPM.Schedule.Meeting.Resp.Tent"
+    part = told.message.get_body(("plain",))
+    assert part is not None
+    assert part.get_content().strip() == text
+    found = await event(all_.alice)
+    assert [a.status for a in found.attendees or ()] == [AttendeeStatus.TENTATIVE]
+
+
+@pytest.mark.requirement("MS-ASCMD_R7116", "MS-ASCMD_R7117", "MS-ASCMD_R7118")
+@pytest.mark.parametrize("version", [V12_1, V14_0, V14_1])
+async def test_up_to_14_1_the_server_sends_nothing(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, to(name, ACCEPT, send_response=SendResponse()))
+    assert result.status == Status.SUCCESS
+    assert await all_.bob.mail(FolderType.SENT_ITEMS) == []
+    assert await all_.alice.mail() == []
+
+
+# ---- declining
+
+
+@pytest.mark.requirement("MS-ASCMD_R837", "MS-ASCMD_R5072", "MS-ASCMD_R830")
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_declining_removes_the_item(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, to(name, DECLINE))
+    assert (result.status, result.calendar_id) == (Status.SUCCESS, None)
+    assert await shown(all_.bob, CALENDAR, Calendar) == {}
+    assert await all_.bob.mail() == []
+
+
+async def test_declining_at_16_tells_the_organizer(all_: Colleagues) -> None:
+    await all_.alice.add(meeting(BOB))
+    name, _ = await invitation(all_.bob)
+    await respond(all_.bob, to(name, DECLINE, send_response=SendResponse()))
+    found = await event(all_.alice)
+    assert [a.status for a in found.attendees or ()] == [AttendeeStatus.DECLINED]
+    (told,) = await all_.alice.mail()
+    assert told.item.index.message_class == "IPM.Schedule.Meeting.Resp.Neg"
+    assert told.subject.endswith("Stand-up")
+
+
+# ---- the item
+
+
+@pytest.mark.requirement("MS-ASCMD_R831", "MS-ASCMD_R5678", "MS-ASCMD_R5790")
+@pytest.mark.parametrize("answer", [ACCEPT, MAYBE])
+async def test_an_item_that_is_not_there_is_made(all_: Colleagues, answer: int) -> None:
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (held,) = await all_.bob.items(CALENDAR)
+    await all_.box.store.mail.delete(all_.bob.bench.account.user, all_.bob.folders[CALENDAR], [held.id])
+    (result,) = await respond(all_.bob, to(name, answer))
+    (calendar_id,) = await shown(all_.bob, CALENDAR, Calendar)
+    assert (result.status, result.calendar_id) == (Status.SUCCESS, calendar_id)
+    found = await event(all_.bob)
+    assert found.response_type is (ResponseType.ACCEPTED if answer == ACCEPT else ResponseType.TENTATIVE)
+
+
+async def test_an_item_that_is_not_there_is_declined_all_the_same(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (held,) = await all_.bob.items(CALENDAR)
+    await all_.box.store.mail.delete(all_.bob.bench.account.user, all_.bob.folders[CALENDAR], [held.id])
+    (result,) = await respond(all_.bob, to(name, DECLINE, send_response=SendResponse()))
+    assert result.status == Status.SUCCESS
+    assert len(await all_.alice.mail()) == 1
+    assert await shown(all_.bob, CALENDAR, Calendar) == {}
+
+
+@pytest.mark.requirement("MS-ASCMD_R5707", "MS-ASCMD_R5708", "MS-ASCMD_R5709", "MS-ASCMD_R6061")
+@pytest.mark.parametrize("version", [V14_1, V16_0, V16_1])
+async def test_the_calendar_item_is_answered(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    await deliver(all_, mail(ics()))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    (result,) = await respond(all_.bob, to(name, MAYBE))
+    assert (result.status, result.request_id, result.calendar_id) == (Status.SUCCESS, name, name)
+    assert (await event(all_.bob)).response_type is ResponseType.TENTATIVE
+    (result,) = await respond(all_.bob, to(name, ACCEPT))
+    assert (await event(all_.bob)).response_type is ResponseType.ACCEPTED
+    (result,) = await respond(all_.bob, to(name, DECLINE))
+    assert (result.status, result.calendar_id) == (Status.SUCCESS, None)
+    assert await shown(all_.bob, CALENDAR, Calendar) == {}
+
+
+@pytest.mark.requirement("MS-ASCMD_R7509", "MS-ASCMD_R7510", "MS-ASCMD_R5128")
+@pytest.mark.parametrize("version", [V12_1, V14_0])
+@pytest.mark.parametrize(
+    ("device_type", "expected"), [("", 2), ("SmartPhone", 2), ("WindowsOutlook15", 1), ("iPhone", 1)]
+)
+async def test_older_versions_answer_messages_alone(
+    all_: Colleagues, version: ProtocolVersion, device_type: str, expected: int
+) -> None:
+    """The quirk ANSWER_IN_CALENDAR."""
+    all_.speak(version)
+    await all_.bob.bench.change_device(type=device_type)
+    await deliver(all_, mail(ics()))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    (result,) = await respond(all_.bob, to(name, ACCEPT))
+    assert result.status == expected
+
+
+@pytest.mark.requirement("MS-ASCMD_R5519", "MS-ASCMD_R5374", "MS-ASCMD_R2470")
+async def test_a_long_id_names_the_request(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, Answer(user_response=ACCEPT, long_id=name))
+    assert (result.status, result.request_id) == (Status.SUCCESS, None)
+    assert result.calendar_id is not None
+
+
+# ---- occurrences
+
+
+async def series_of_bob(all_: Colleagues) -> str:
+    """A series in Bob's calendar; its ServerId."""
+    await deliver(all_, mail(ics(more=DAILY)))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    return name
+
+
+@pytest.mark.requirement("MS-ASCMD_R3188", "MS-ASCMD_R3190", "MS-ASCMD_R3193", "MS-ASCMD_R3194", "MS-ASCMD_R6708")
+@pytest.mark.parametrize("version", [V14_1, V16_0, V16_1])
+async def test_one_occurrence_is_answered(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    name = await series_of_bob(all_)
+    send = SendResponse() if version >= V16_0 else None
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=SECOND, send_response=send))
+    assert (result.status, result.calendar_id, result.instance_id) == (Status.SUCCESS, name, SECOND)
+    found = await event(all_.bob)
+    (only,) = found.exceptions or ()
+    assert (found.response_type, only.response_type) == (ResponseType.NOT_RESPONDED, ResponseType.ACCEPTED)
+    if send is not None:
+        (told,) = await all_.alice.mail()
+        line = told.event.first("RECURRENCE-ID")
+        assert line is not None
+        assert line.value == "20261202T090000Z"
+    (result,) = await respond(all_.bob, to(name, DECLINE, instance_id=SECOND))
+    assert (result.status, result.calendar_id) == (Status.SUCCESS, None)
+    (only,) = (await event(all_.bob)).exceptions or ()
+    assert only.deleted
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=SECOND))
+    assert result.status == Status.INVALID_MEETING_REQUEST
+
+
+@pytest.mark.requirement("MS-ASCMD_R3191")
+async def test_without_instance_all_occurrences_are_answered(all_: Colleagues) -> None:
+    name = await series_of_bob(all_)
+    await respond(all_.bob, to(name, MAYBE, instance_id=SECOND))
+    (result,) = await respond(all_.bob, to(name, ACCEPT))
+    assert result.status == Status.SUCCESS
+    found = await event(all_.bob)
+    (only,) = found.exceptions or ()
+    assert (found.response_type, only.response_type) == (ResponseType.ACCEPTED, None)
+
+
+@pytest.mark.requirement("MS-ASCMD_R3195", "MS-ASCMD_R4186", "MS-ASCMD_R3192")
+@pytest.mark.parametrize(
+    ("instance", "status"),
+    [
+        ("20261202T090000Z", CommonStatus.INVALID_DATE_TIME),
+        ("2026-12-02", CommonStatus.INVALID_DATE_TIME),
+        ("2026-13-32T09:00:00.000Z", CommonStatus.INVALID_DATE_TIME),
+        ("nonsense", CommonStatus.INVALID_DATE_TIME),
+        ("", Status.INVALID_MEETING_REQUEST),
+        ("2026-12-02T10:00:00.000Z", Status.INVALID_MEETING_REQUEST),
+        ("2036-12-02T09:00:00.000Z", Status.INVALID_MEETING_REQUEST),
+        ("9999-12-31T23:59:59.000Z", Status.INVALID_MEETING_REQUEST),
+        ("0001-01-01T00:00:00.000Z", Status.INVALID_MEETING_REQUEST),
+    ],
+)
+async def test_instances_that_are_none(all_: Colleagues, instance: str, status: int) -> None:
+    name = await series_of_bob(all_)
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=instance))
+    assert (result.status, result.calendar_id) == (status, None)
+
+
+@pytest.mark.requirement("MS-ASCMD_R3196")
+async def test_an_instance_of_what_does_not_recur(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics()))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id="2026-12-01T09:00:00.000Z"))
+    assert result.status == CommonStatus.NO_RECURRENCE_IN_CALENDAR
+
+
+@pytest.mark.requirement("MS-ASCMD_R4185")
+async def test_an_instance_of_a_message(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics(more=DAILY)))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=SECOND))
+    assert result.status == Status.INVALID_MEETING_REQUEST
+
+
+@pytest.mark.requirement("MS-ASCMD_R6712", "MS-ASCMD_R6714", "MS-ASCMD_R6715")
+@pytest.mark.parametrize("version", [V12_1, V14_0])
+async def test_versions_without_instances(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    await all_.bob.bench.change_device(type="iPhone")
+    name = await series_of_bob(all_)
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=SECOND))
+    assert (result.status, result.instance_id) == (Status.INVALID_MEETING_REQUEST, None)
+
+
+async def test_a_request_about_one_occurrence(all_: Colleagues) -> None:
+    name = await series_of_bob(all_)
+    await respond(all_.bob, to(name, ACCEPT))
+    moved = ics(
+        start="DTSTART:20261202T150000Z",
+        end="DTEND:20261202T160000Z",
+        more=("RECURRENCE-ID:20261202T090000Z",),
+        sequence=1,
+    )
+    await deliver(all_, mail(moved))
+    (request,) = [key for key, m in (await shown(all_.bob, INBOX, Email)).items() if m.meeting_request.recurrence_id]
+    (result,) = await respond(all_.bob, to(request, MAYBE, send_response=SendResponse()))
+    assert (result.status, result.calendar_id) == (Status.SUCCESS, name)
+    found = await event(all_.bob)
+    (only,) = found.exceptions or ()
+    assert (found.response_type, only.response_type) == (ResponseType.ACCEPTED, ResponseType.TENTATIVE)
+    (told,) = await all_.alice.mail()
+    assert told.event.first("RECURRENCE-ID") is not None
+    assert told.item.index.message_class == "IPM.Schedule.Meeting.Resp.Tent"
+
+
+# ---- proposals
+
+
+AT_TWO, AT_THREE = datetime(2026, 12, 1, 14, tzinfo=UTC), datetime(2026, 12, 1, 15, tzinfo=UTC)
+
+
+@pytest.mark.requirement(
+    "MS-ASCMD_R6990101702", "MS-ASCMD_R6990101723", "MS-ASCMD_R6990101703", "MS-ASCAL_R103001", "MS-ASCAL_R103002"
+)
+@pytest.mark.parametrize("answer", [MAYBE, DECLINE])
+async def test_another_time_is_proposed(all_: Colleagues, answer: int) -> None:
+    await all_.alice.add(meeting(BOB))
+    name, _ = await invitation(all_.bob)
+    proposal = SendResponse(proposed_start_time=AT_TWO, proposed_end_time=AT_THREE)
+    (result,) = await respond(all_.bob, to(name, answer, send_response=proposal))
+    assert result.status == Status.SUCCESS
+    (told,) = await all_.alice.mail()
+    assert told.method == "COUNTER"
+    found = await event(all_.alice)
+    (bob,) = found.attendees or ()
+    assert (bob.proposed_start_time, bob.proposed_end_time) == (AT_TWO, AT_THREE)
+    assert bob.status is (AttendeeStatus.TENTATIVE if answer == MAYBE else AttendeeStatus.DECLINED)
+    assert found.start_time == datetime(2026, 12, 1, 9, tzinfo=UTC)
+    _, message = await invitation(all_.alice)
+    request = message.meeting_request
+    assert request is not None
+    assert (request.proposed_start_time, request.proposed_end_time) == (AT_TWO, AT_THREE)
+    assert request.start_time == datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+@pytest.mark.requirement("MS-ASCMD_R69901704", "MS-ASCMD_R69901725")
+@pytest.mark.parametrize(
+    "proposal",
+    [
+        SendResponse(proposed_start_time=AT_TWO),
+        SendResponse(proposed_end_time=AT_TWO),
+        SendResponse(proposed_start_time=AT_THREE, proposed_end_time=AT_TWO),
+    ],
+)
+async def test_half_a_proposal(all_: Colleagues, proposal: SendResponse) -> None:
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    (result,) = await respond(all_.bob, to(name, MAYBE, send_response=proposal))
+    assert result.status == Status.INVALID_MEETING_REQUEST
+    assert await all_.alice.mail() == []
+    assert len(await all_.bob.mail()) == 1
+
+
+@pytest.mark.requirement("MS-ASCMD_R6990101721")
+async def test_at_16_0_nothing_is_proposed(all_: Colleagues) -> None:
+    all_.speak(V16_0)
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    await respond(all_.bob, to(name, MAYBE, send_response=SendResponse(proposed_start_time=AT_TWO)))
+    (told,) = await all_.alice.mail()
+    assert told.method == "REPLY"
+
+
+async def test_who_wants_no_proposals_gets_none(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics(more=("X-MICROSOFT-DISALLOW-COUNTER:TRUE",))))
+    name, _ = await invitation(all_.bob)
+    proposal = SendResponse(proposed_start_time=AT_TWO, proposed_end_time=AT_THREE)
+    (result,) = await respond(all_.bob, to(name, MAYBE, send_response=proposal))
+    assert result.status == Status.INVALID_MEETING_REQUEST
+    assert await all_.alice.mail() == []
