@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from eas_server.commands.context import Context
+from eas_server.errors import Unavailable
 from eas_server.model.directory import Account
 from eas_server.model.documents import UncName, parse_unc
 
@@ -36,11 +37,15 @@ async def reader_of(ctx: Context, user_name: str | None, password: str | None) -
     if not password or authenticator is None or not guesses.may_try(asker, ctx.now):
         raise CredentialsRequired
     guesses.begin(asker, ctx.now)
-    account = await authenticator.authenticate(user_name, password)
+    try:
+        account = await authenticator.authenticate(user_name, password)
+    except Unavailable:
+        guesses.take_back(asker)
+        raise
     if account is None or not account.eas_enabled:
         log.info("request %s: %s gave a wrong password for another account", ctx.request_id, asker)
         raise CredentialsRequired
-    guesses.was_right(asker)
+    guesses.take_back(asker)
     return account
 
 

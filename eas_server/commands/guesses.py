@@ -45,8 +45,8 @@ class Guesses:
         if len(self._counts) > KEPT:
             self._counts.popitem(last=False)
 
-    def was_right(self, asker: UserId) -> None:
-        """The try was none of the wrong ones."""
+    def take_back(self, asker: UserId) -> None:
+        """A try turned out to be no wrong one."""
         count = self._counts.get(asker)
         if count is not None:
             count.wrong = max(0, count.wrong - 1)

@@ -246,9 +246,8 @@ async def test_what_vanishes_while_it_is_listed(docs: Docs, monkeypatch: pytest.
 async def test_pipes_sockets_and_devices_are_not_there(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(docs.root / "pipe")
     (docs.root / "link").symlink_to("pipe")
-    with socket.socket(socket.AF_UNIX) as listener:
-        with contextlib.chdir(docs.root):  # names of sockets are short
-            listener.bind("socket")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(docs.root):  # names of sockets are short
+        listener.bind("socket")
     names = ["pipe", "link", "socket"]
     if os.geteuid() == 0:
         os.mknod(docs.root / "device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
