@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 PASSWORD = "wörd:of alice"
 NAMES = ("alice", "bob", "carol")
-WORLDS = 80
+WORLDS = 300
 """Sets of accounts: each test has one to itself."""
 HOME = -1
 """The world of example.com itself: who writes the messages under fixtures/mail lives there."""
