@@ -15,13 +15,17 @@ from eas_server.commands.invitations import Invitations
 from eas_server.errors import NoSuchItem, StoreFull
 from eas_server.interfaces import Written
 from eas_server.model.ids import ItemId, Revision
-from eas_server.model.mail import Entry, Folder, Item
+from eas_server.model.mail import Entry, Folder, Item, ItemClass, SearchQuery
+from eas_server.render.calendar import client_uid_word
 from eas_server.render.pim import InvalidItem
 from protocol import wbxml
 from protocol.commands.sync import Status
 from protocol.datatypes import parse_datetime
 from protocol.elements import Element, Tag
 from protocol.errors import MalformedXml
+from protocol.items.calendar import Calendar
+from protocol.schema import load
+from protocol.versions import V16_0
 
 ATTEMPTS: Final = 5
 """How often a Change is tried again when somebody else changes the item at the same moment."""
@@ -39,8 +43,11 @@ class KeptChanges:
         self._invitations = Invitations(ctx, folder)
 
     async def add(self, data: Element) -> Entry | Status:
-        """A new item; the Status of one that cannot be kept (6, 9)."""
+        """A new item, or the one that the device made before; the Status of one that cannot be kept (6, 9)."""
         try:
+            known = await self._known(data)
+            if known is not None:
+                return await self._again(known, data)
             octets = self._invitations.revised(None, self._written(None, data, None, None))
         except (MalformedXml, InvalidItem):
             return Status.CONVERSION_ERROR
@@ -56,6 +63,28 @@ class KeptChanges:
             await mail.delete(user, self._folder.id, [entry.id])
             return told
         return entry
+
+    async def _known(self, data: Element) -> Item | None:
+        """The event that a device adds once more, by the ClientUid of 16.0 and later (MS-ASCAL_R2062).
+
+        Raises MalformedXml.
+        """
+        if self._ctx.version < V16_0 or self._folder.item_class is not ItemClass.CALENDAR:
+            return None
+        client_uid = load(Calendar, data).client_uid
+        if not client_uid:
+            return None
+        query = SearchQuery(words=client_uid_word(client_uid), collections=(self._folder.id,), limit=1)
+        user = self._ctx.account.user
+        hits = await self._ctx.ports.search.search(user, query)
+        found = await self._ctx.ports.mail.fetch(user, self._folder.id, [hit.id for hit in hits]) if hits else ()
+        return found[0] if found else None
+
+    async def _again(self, item: Item, data: Element) -> Entry | Status:
+        made = await self.change(item, data)
+        if isinstance(made, Status):
+            return made
+        return Entry(id=item.id, revision=made.after, received=int(item.received.timestamp()))
 
     async def before_delete(self, item: ItemId) -> Status:
         """What has to be done before an item is deleted; a Status other than SUCCESS: it must stay."""

@@ -5,7 +5,7 @@ from eas_server.render.calendar.from_client import apply_calendar, delete_occurr
 from eas_server.render.calendar.occurrences import FAR_FUTURE, Occurrence, filter_instant, occurrences, only_occurrence
 from eas_server.render.calendar.series import Owner
 from eas_server.render.calendar.to_client import calendar_from, client_uid
-from eas_server.render.calendar.words import file_of, search_text, uid_word
+from eas_server.render.calendar.words import client_uid_word, file_of, search_text, uid_word
 
 __all__ = [
     "FAR_FUTURE",
@@ -14,6 +14,7 @@ __all__ = [
     "apply_calendar",
     "calendar_from",
     "client_uid",
+    "client_uid_word",
     "delete_occurrence",
     "file_of",
     "filter_instant",

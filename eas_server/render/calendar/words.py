@@ -3,6 +3,7 @@
 import hashlib
 
 from eas_server.render.calendar.attachments import read_attachments
+from eas_server.render.calendar.details import CLIENT_UID
 from eas_server.render.contentlines import clean, parse
 from eas_server.render.objects import categories_of, main_component
 
@@ -10,17 +11,24 @@ _COMPONENT = "VEVENT"
 
 
 def search_text(octets: bytes) -> str:
-    """The words of an event for full-text search: subject, place, text, categories, and the one that stands for its
-    UID. Raises MalformedLines.
+    """The words of an event for full-text search: subject, place, text, categories, and those that stand for its
+    UID and its ClientUid. Raises MalformedLines.
     """
     event = main_component(parse(octets), _COMPONENT)
     texts = (event.text(name) or "" for name in ("SUMMARY", "LOCATION", "DESCRIPTION"))
-    return "\n".join((*texts, *categories_of(event), uid_word(event.text("UID") or "")))
+    client_uid = event.text(CLIENT_UID)
+    names = (uid_word(event.text("UID") or ""), *([client_uid_word(client_uid)] if client_uid else []))
+    return "\n".join((*texts, *categories_of(event), *names))
 
 
 def uid_word(uid: str) -> str:
     """A word that only the events with a UID have, and that nobody searches for by chance."""
     return f"uid{hashlib.sha256(clean(uid).strip().encode('utf-8', 'replace')).hexdigest()[:40]}"
+
+
+def client_uid_word(client_uid: str) -> str:
+    """The same for the ClientUid that an event was created with (MS-ASCAL_R2062)."""
+    return f"clientuid{hashlib.sha256(clean(client_uid).encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
 def file_of(octets: bytes, number: int) -> tuple[str, bytes] | None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from eas_server.commands.kept_items import new_item
+from eas_server.commands.server_mail import ServerMail, send_server_mail
 from eas_server.errors import StoreUnavailable
 from eas_server.interfaces import Receipt, Submission
 from eas_server.model.directory import DirectoryEntry
 from eas_server.model.mail import FolderType, ItemClass
+from eas_server.render.contentlines import dump as dump_lines
+from eas_server.render.meetings.compose import Letter, Person, reply
 from protocol.commands.sync import Add, Change, Delete, Status
 from protocol.items.airsyncbase import Location
 from protocol.items.calendar import (
     Attendee,
+    AttendeeStatus,
     AttendeeType,
     Calendar,
     MeetingStatus,
@@ -24,7 +28,7 @@ from protocol.items.calendar import (
 )
 from protocol.schema import dump
 from protocol.versions import SUPPORTED, V14_1, V16_0, V16_1, ProtocolVersion
-from tests.server.commands.colleagues import Colleagues, Mail, colleagues, meeting
+from tests.server.commands.colleagues import Colleague, Colleagues, Mail, colleagues, meeting
 
 BOB, CAROL = "bob@example.com", "carol@example.com"
 SENT, INBOX = FolderType.SENT_ITEMS, FolderType.INBOX
@@ -132,6 +136,22 @@ async def test_the_same_add_again_sends_nothing_again(all_: Colleagues) -> None:
     assert first.responses.responses[0].server_id == second.responses.responses[0].server_id
     assert len(await all_.bob.mail()) == 1
     assert len(await all_.alice.mail(SENT)) == 1
+
+
+@pytest.mark.requirement("MS-ASCAL_R2061", "MS-ASCAL_R2062")
+@pytest.mark.parametrize("version", MODERN)
+async def test_the_client_uid_tells_that_an_event_is_there_already(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    event = meeting(BOB, client_uid="C1")
+    first = await all_.alice.add(event)
+    all_.alice.calendar.key = "0"  # a device that lost all that it knew but its own events
+    assert await all_.alice.add(event, "2") == first
+    assert methods(await all_.bob.mail()) == ["REQUEST"]
+    assert await all_.alice.add(replace(event, subject="Sit-down"), "3") == first
+    assert [mail.subject for mail in await all_.bob.mail()] == ["Stand-up", "Sit-down"]
+    assert await all_.alice.add(replace(event, client_uid="C2"), "4") != first
+    await all_.alice.delete(first)
+    assert await all_.alice.add(event, "5") != first
 
 
 async def test_the_same_change_again_sends_nothing_again(all_: Colleagues) -> None:
@@ -253,6 +273,43 @@ async def test_an_event_of_14_1_is_updated_by_the_server_at_16_1(all_: Colleague
     await all_.alice.change(name, Calendar(start_time=datetime(2026, 12, 1, 8, tzinfo=UTC)))
     (mail,) = await all_.bob.mail()
     assert (mail.method, mail.event.text("UID"), mail.event.text("SEQUENCE")) == ("REQUEST", "A" * 32, "1")
+
+
+async def test_answers_are_void_when_the_time_changes(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB, CAROL))
+    for who in (all_.bob, all_.carol):
+        await answered(all_, who)
+    assert await statuses(all_) == ["ACCEPTED", "ACCEPTED"]
+    await all_.alice.sync()
+    await all_.alice.change(name, Calendar(subject="Sit-down"))
+    assert await statuses(all_) == ["ACCEPTED", "ACCEPTED"]
+    assert [line.param("PARTSTAT") for line in (await all_.bob.mail())[-1].event.all("ATTENDEE")] == ["ACCEPTED"] * 2
+    await all_.alice.change(name, Calendar(start_time=datetime(2026, 12, 1, 8, tzinfo=UTC)))
+    assert await statuses(all_) == ["NEEDS-ACTION", "NEEDS-ACTION"]
+    last = (await all_.bob.mail())[-1]
+    assert [line.param("PARTSTAT") for line in last.event.all("ATTENDEE")] == ["NEEDS-ACTION"] * 2
+    assert [mail.method for mail in await all_.alice.mail(SENT)] == ["REQUEST"] * 3
+
+
+async def answered(all_: Colleagues, who: Colleague) -> None:
+    """Somebody accepts, with a mail of their own program."""
+    (mail, *_) = await who.mail()
+    account = who.bench.account
+    letter = Letter(
+        sender=Person(address=account.address),
+        to=(Person(address="alice@example.com"),),
+        now=who.bench.now,
+        message_id="<1@example.com>",
+    )
+    kept = dump_lines(mail.calendar)
+    octets = reply(kept, letter, attendee=letter.sender, answer=AttendeeStatus.ACCEPTED)
+    ctx = await who.bench.context("SendMail")
+    await send_server_mail(ServerMail(octets=octets, recipients=["alice@example.com"]), ctx)
+
+
+async def statuses(all_: Colleagues) -> list[str | None]:
+    (held,) = await all_.alice.events()
+    return [line.param("PARTSTAT") for line in held.components("VEVENT")[0].all("ATTENDEE")]
 
 
 # ---- cancelling
