@@ -1,7 +1,7 @@
 """What a client did to a collection, carried out in its order: Add, Change, Delete and Fetch of a Sync request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from eas_server.commands.context import Context
 from eas_server.commands.drafts import Drafts, numbers_of_added
@@ -15,7 +15,7 @@ from eas_server.commands.text_messages import add_text_message, are_in
 from eas_server.errors import NoSuchFolder, NoSuchItem
 from eas_server.interfaces import Written
 from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id, server_id
-from eas_server.model.mail import KEEP, Entry, Folder, FolderType, Item, ItemClass, StateChange
+from eas_server.model.mail import KEEP, Entry, Flag, Folder, FolderType, Item, ItemClass, StateChange
 from eas_server.model.view import Accepted, CollectionState, View
 from eas_server.render.drafts import added_files, names_content
 from eas_server.render.email import InvalidFlag, flag_from_client
@@ -39,6 +39,7 @@ from protocol.commands.sync import (
 from protocol.elements import Element, Tag
 from protocol.errors import MalformedXml
 from protocol.items.email import Email
+from protocol.items.email import Flag as EmailFlag
 from protocol.schema import dump, load
 
 
@@ -125,9 +126,15 @@ class ClientChanges:
             entry = await self._kept.add(add.application_data)
         if isinstance(entry, Status):
             return entry, None
-        self.carried.accepted[name] = Accepted(item=entry.id, digest=digest)
-        self.carried.view = absorb_add(self.carried.view, entry)
+        self._added(name, digest, entry)
         return Status.SUCCESS, entry.id
+
+    def _added(self, name: str, digest: bytes, entry: Entry) -> None:
+        """The client holds what its Add made, which after a repetition may be older than what the item is now."""
+        earlier = self.carried.accepted.get(name)
+        made = entry if earlier is None or earlier.item != entry.id else replace(entry, revision=earlier.revision)
+        self.carried.accepted[name] = Accepted(item=made.id, revision=made.revision, digest=digest)
+        self.carried.view = absorb_add(self.carried.view, made)
 
     async def _add_draft(self, drafts: Drafts, add: Add) -> AddResponse:
         name, digest = accepted_name(add.client_id, add.application_data)
@@ -149,8 +156,7 @@ class ClientChanges:
             if isinstance(added, int):
                 return AddResponse(client_id=add.client_id, status=added)
             entry, answer = added.entry, added.answer
-        self.carried.accepted[name] = Accepted(item=entry.id, digest=digest)
-        self.carried.view = absorb_add(self.carried.view, entry)
+        self._added(name, digest, entry)
         return AddResponse(
             client_id=add.client_id,
             server_id=server_id(self._folder.id, entry.id),
@@ -173,8 +179,7 @@ class ClientChanges:
                 made = await add_text_message(email, f"{self._presented_key}:{name}", self._folder, self._ctx)
         if isinstance(made, int):
             return AddResponse(item_class=SMS, client_id=add.client_id, status=made)
-        self.carried.accepted[name] = Accepted(item=made.id, digest=digest)
-        self.carried.view = absorb_add(self.carried.view, made)
+        self._added(name, digest, made)
         return AddResponse(
             item_class=SMS,
             client_id=add.client_id,
@@ -218,14 +223,20 @@ class ClientChanges:
         return Status.CONVERSION_ERROR
 
     async def _change_message(self, item: ItemId, data: Element) -> Status:
-        try:
-            wanted = _state_change(load(Email, data))
-        except (MalformedXml, InvalidFlag):
-            return Status.CONVERSION_ERROR
         user, mail = self._ctx.account.user, self._ctx.ports.mail
+        try:
+            email = load(Email, data)
+        except MalformedXml:
+            return Status.CONVERSION_ERROR
         found = await mail.fetch(user, self._folder.id, [item])
         if not found:
             return Status.NOT_FOUND
+        try:
+            wanted = _state_change(email, found[0])
+        except InvalidFlag:
+            return Status.CONVERSION_ERROR
+        if email.received_as_bcc not in (None, found[0].index.received_as_bcc):
+            return Status.CONVERSION_ERROR  # MS-ASEMAIL_R648
         carried = self.carried
         if self._terms.conflict is Conflict.SERVER_WINS and clashes(
             wanted,
@@ -273,11 +284,11 @@ class ClientChanges:
         if change.send is not None:
             status = await drafts.send_changed(change, found, email)
             if status == Status.SUCCESS:
-                self.carried.accepted[f"{name}:send"] = Accepted(item=item, digest=digest)
+                self.carried.accepted[f"{name}:send"] = Accepted(item=item, revision=found.revision, digest=digest)
             return status
         status = await self._rewrite_draft(drafts, found, email, repeated=name in self.carried.accepted)
         if status == Status.SUCCESS:
-            self.carried.accepted[name] = Accepted(item=item, digest=digest)
+            self.carried.accepted[name] = Accepted(item=item, revision=found.revision, digest=digest)
             status = await self._change_message(item, data)
         return status
 
@@ -381,15 +392,19 @@ def _entry_of(item: Item) -> Entry:
     return Entry(id=item.id, revision=item.revision, received=int(item.received.timestamp()))
 
 
-def _state_change(email: Email) -> StateChange:
+def _state_change(email: Email, item: Item) -> StateChange:
     """What a Change asks for. Of a message that is no draft, only Read, Flag and Categories can change; other elements
     are ignored, since they may be sent along (MS-ASCMD_R875). Raises InvalidFlag.
     """
     return StateChange(
         read=KEEP if email.read is None else email.read,
-        flag=KEEP if email.flag is None else flag_from_client(email.flag),
+        flag=KEEP if email.flag is None else _flag(email.flag, item),
         categories=KEEP if email.categories is None else email.categories,
     )
+
+
+def _flag(flag: EmailFlag, item: Item) -> Flag | None:
+    return flag_from_client(flag, item.state.flag, message_class=item.index.message_class)
 
 
 def deleted_items_of(folders: Mapping[CollectionId, Folder], folder: Folder) -> CollectionId | None:

@@ -113,6 +113,8 @@ class Accepted:
     """An Add that was carried out: what a repetition of it is answered with."""
 
     item: ItemId
+    revision: Revision
+    """The item as the Add made it: that is what the client has of it."""
     digest: bytes
 
 

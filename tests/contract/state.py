@@ -80,7 +80,7 @@ class StateStoreContract:
         )
         stored = state(
             view=view,
-            accepted={"c-1": Accepted(item=ItemId(5), digest=b"\x00\xff")},
+            accepted={"c-1": Accepted(item=ItemId(5), revision=Revision(50), digest=b"\x00\xff")},
             written={ItemId(5): (Revision(905), Revision(899))},
             options=b"\x03\x01\x6a\x00",
         )
@@ -119,8 +119,16 @@ class StateStoreContract:
 
     async def test_what_was_accepted_and_written_grows(self, store: AnyStore) -> None:
         first = await used(store, await advance(store, None, state(1)))
-        one = replace(first, accepted={"a": Accepted(item=ItemId(1), digest=b"1")}, written={ItemId(1): (Revision(5),)})
-        two = replace(first, accepted={"b": Accepted(item=ItemId(2), digest=b"2")}, written={ItemId(1): (Revision(6),)})
+        one = replace(
+            first,
+            accepted={"a": Accepted(item=ItemId(1), revision=Revision(10), digest=b"1")},
+            written={ItemId(1): (Revision(5),)},
+        )
+        two = replace(
+            first,
+            accepted={"b": Accepted(item=ItemId(2), revision=Revision(20), digest=b"2")},
+            written={ItemId(1): (Revision(6),)},
+        )
         await advance(store, one, state(2))
         await advance(store, two, state(3))
         grown = await used(store, first.key)

@@ -34,7 +34,7 @@ states = st.builds(
     view=views,
     accepted=st.dictionaries(
         st.text(st.characters(), max_size=40),
-        st.builds(Accepted, item=items, digest=st.binary(max_size=40)),
+        st.builds(Accepted, item=items, revision=revisions, digest=st.binary(max_size=40)),
         max_size=4,
     ),
     written=histories,

@@ -132,6 +132,7 @@ def pack(state: CollectionState) -> bytes:
     for client_id, accepted in sorted(state.accepted.items()):
         output.run(client_id.encode("utf-8", "surrogatepass"))
         output.natural(accepted.item)
+        output.natural(accepted.revision)
         output.run(accepted.digest)
     output.histories(state.written, state.view.token)
     output.run(state.options)
@@ -150,7 +151,9 @@ def unpack(octets: bytes, key: SyncKey) -> CollectionState:
     source = _Input(zlib.decompress(octets[1:]) if octets[0] == _COMPRESSED else octets[1:])
     view = _unpack_view(source)
     accepted = {
-        source.run().decode("utf-8", "surrogatepass"): Accepted(item=ItemId(source.natural()), digest=source.run())
+        source.run().decode("utf-8", "surrogatepass"): Accepted(
+            item=ItemId(source.natural()), revision=Revision(source.natural()), digest=source.run()
+        )
         for _ in range(source.natural())
     }
     written = source.histories(view.token)
