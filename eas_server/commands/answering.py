@@ -31,6 +31,7 @@ from eas_server.model.ids import CollectionId, parse_server_id
 from eas_server.model.mail import Item, MessageIndex, StateChange, Verb
 from eas_server.model.rights import Protection, normal_id
 from eas_server.render import addresses
+from eas_server.render.conversation import next_in_thread
 from eas_server.render.meetings.letter import Person
 from eas_server.render.meetings.substitute import is_substitute
 from eas_server.submission.header import Header, read_header
@@ -117,15 +118,17 @@ async def _composed(message: Message, original: Item, order: Order, ctx: Context
     people = await _people(message.header, original.index, ctx) if original.index.protection else NOBODY
     terms = answer_terms(people, original, order, ctx, forward=forward)
     thread = _thread(original.index)
+    place = next_in_thread(original.index, ctx.now, random=order.mime.nbytes)
     if terms.added is Added.NOTHING:
-        return replace(message, answers=thread, protection=terms.protection)
+        return replace(message, answers=thread, thread_index=place, protection=terms.protection)
     try:
         octets = await _with_original(message, terms, forward=forward)
     except Unavailable as error:
         if terms.original.index.protection is None:
             raise
         raise CommandError(CommonStatus.IRM_TRANSIENT_ERROR, str(error), retry=True) from error  # MS-ASRM_R197
-    return Message(octets=octets, header=read_header(octets), answers=thread, protection=terms.protection)
+    header = read_header(octets)
+    return Message(octets=octets, header=header, answers=thread, thread_index=place, protection=terms.protection)
 
 
 async def _with_original(message: Message, terms: "Terms", *, forward: bool) -> memoryview:

@@ -68,6 +68,8 @@ class Message:
     octets: memoryview
     header: Header
     answers: tuple[str, ...] = ()
+    thread_index: bytes = b""
+    """Where in its conversation it stands ([MS-ASCON] 2.2.2.4), as octets of a Thread-Index; b"": nobody knows."""
     protection: Protection | None = None
     """What it is restricted to."""
 
@@ -213,6 +215,7 @@ async def _draft(message: Message, ctx: Context, digest: bytes) -> _Draft:
         now=ctx.now,
         message_id=f"<{ctx.now:%Y%m%d%H%M%S}.{digest[:16].hex()}@{host}>",
         answers=message.answers,
+        thread_index=message.thread_index,
     )
     original = await Original.read(message.octets, message.header, _indexer(message.protection))
     own = original.copy(header, above)

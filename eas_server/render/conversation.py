@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from eas_server.model.mail import MessageIndex
 from protocol.datatypes import CONVERSATION_ID_SIZE, ConversationIndex
 
 LEVEL_SIZE: Final = 5
@@ -62,6 +63,21 @@ def conversation_id(
 
 def _hash(kind: bytes, value: bytes | memoryview) -> bytes:
     return hashlib.blake2b(value, digest_size=CONVERSATION_ID_SIZE, person=kind).digest()
+
+
+def next_in_thread(original: MessageIndex, moment: datetime, *, random: int) -> bytes:
+    """The Thread-Index of an answer to a message or a forwarding of it, sent at `moment` (MS-ASCON_R305, R306).
+
+    A level is added to those of the original; from MAX_LEVELS on none. `random`: see `ConversationIndex.reply`. b""
+    where the original has no place in a conversation.
+    """
+    try:
+        index = ConversationIndex.parse(original.conversation_index)
+        if len(index.levels) < MAX_LEVELS:
+            index = index.reply(moment, random=random)
+        return index.to_thread_index(original.conversation_id)
+    except ValueError:
+        return b""
 
 
 def conversation_index(*, thread: Thread | None, date: datetime | None, answers: int) -> bytes:

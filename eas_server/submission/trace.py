@@ -1,5 +1,6 @@
 """The header lines that are put on top of a message: trace headers, and what a client left out. All end in CRLF."""
 
+import base64
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime, formataddr
@@ -35,13 +36,19 @@ def mailbox(display_name: str, address: str) -> bytes:
 
 
 def completions(
-    header: Header, *, sender: tuple[str, str], now: datetime, message_id: str, answers: tuple[str, ...] = ()
+    header: Header,
+    *,
+    sender: tuple[str, str],
+    now: datetime,
+    message_id: str,
+    answers: tuple[str, ...] = (),
+    thread_index: bytes = b"",
 ) -> bytes:
     """Lines for what every message has ([RFC 5322] 3.6) and this one does not: From, Date, Message-ID.
 
     And In-Reply-To and References where `answers`, the message ids of the thread up to the original, are given: a
-    client that answers by SmartReply does not know them. On top, so that the octets of the client stay as they are
-    below.
+    client that answers by SmartReply does not know them; so with Thread-Index, which says when that was
+    ([MS-ASCON] 2.2.2.4). On top, so that the octets of the client stay as they are below.
     """
     lines: list[tuple[bytes, bytes]] = [
         (b"from", from_line(*sender)),
@@ -52,6 +59,8 @@ def completions(
         ids = [answer.encode("ascii", "replace") for answer in answers]
         lines.append((b"in-reply-to", b"In-Reply-To: " + ids[-1]))
         lines.append((b"references", b"References: " + b"\r\n\t".join(ids)))
+    if thread_index:
+        lines.append((b"thread-index", b"Thread-Index: " + base64.b64encode(thread_index)))
     return b"".join(line + b"\r\n" for name, line in lines if not header.has(name))
 
 

@@ -2,7 +2,9 @@
 
 import email
 import email.policy
+from datetime import timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +14,14 @@ from eas_server.commands import smart_forward, smart_reply
 from eas_server.commands.context import Command
 from eas_server.commands.quoting import Quoted, add_original
 from eas_server.model.blob import read
+from eas_server.model.ids import ItemId
 from eas_server.model.mail import FolderType, StateChange, Verb
 from eas_server.render.mime import index_message
 from eas_server.submission.header import read_header
 from protocol.commands import smart_forward as forward_types
 from protocol.commands import smart_reply as reply_types
 from protocol.commands.compose_mail import PRESENT, Source
+from protocol.datatypes import ConversationIndex
 from protocol.elements import Opaque
 from protocol.errors import MalformedRequest
 from protocol.http import CommandLine
@@ -240,6 +244,34 @@ async def test_the_thread_is_named_where_the_client_does_not():
     assert delivery.message.index.references == ("<0@bob>", "<1@bob>")
     (copy,) = bench.submission.deliveries(ALICE, FolderType.SENT_ITEMS)
     assert copy.message.index.conversation_id == bench.mail.items[1].index.conversation_id
+
+
+@pytest.mark.requirement(
+    "MS-ASCON_R87", "MS-ASCON_R88", "MS-ASCON_R305", "MS-ASCON_R306", "MS-ASCON_R307", "MS-ASCON_R86"
+)
+@pytest.mark.requirement("MS-ASCON_R192", "MS-ASCON_R194", "MS-ASCON_R259")
+@pytest.mark.parametrize(("command", "asked"), [(REPLY, reply), (FORWARD, forward)], ids=["reply", "forward"])
+async def test_each_answer_adds_a_level_to_the_index(command: Command, asked: Any):
+    bench = Bench()
+    name, octets = bench.mail.put(SIMPLE), PLAIN
+    for level in range(1, 4):
+        item = bench.mail.items[ItemId(level)]
+        await bench.ask(command, asked(octets, name))
+        message = bench.submission.deliveries(BOB)[-1].message
+        before, after = (ConversationIndex.parse(index.conversation_index) for index in (item.index, message.index))
+        assert (after.header, after.levels[:-1]) == (before.header, before.levels)
+        assert len(after.levels) == len(before.levels) + 1
+        assert abs(after.replied[-1] - NOW) < timedelta(seconds=1)
+        assert message.index.conversation_id == item.index.conversation_id
+        whole = message.trace + await content(bench.submission.deliveries(BOB)[-1])
+        name, octets = bench.mail.put(whole), PLAIN.replace(b"<2@", f"<{level + 2}@".encode())
+
+
+async def test_an_index_that_the_client_gives_is_kept():
+    bench = Bench()
+    octets = PLAIN.replace(b"Subject", b"Thread-Index: AQHcc\r\nSubject")
+    await bench.ask(REPLY, reply(octets, bench.mail.put(SIMPLE)))
+    assert b"Thread-Index" not in bench.submission.deliveries(BOB)[0].message.trace
 
 
 async def test_a_thread_that_the_client_names_is_kept():
