@@ -36,7 +36,7 @@ from protocol.errors import MalformedRequest
 from protocol.http import CommandName
 from protocol.items.rights import Templates
 from protocol.status import CommonStatus
-from protocol.versions import V14_1, ProtocolVersion
+from protocol.versions import V14_0, V14_1, ProtocolVersion
 
 MAX_NAME: Final = 512
 """Characters of a UserDisplayName (MS-ASCMD_R4702)."""
@@ -81,6 +81,10 @@ def _templates(ctx: Context) -> RightsManagementAnswer:
 
 async def _keep(information: DeviceInformation, ctx: Context) -> Status:
     """Keep what the device tells of itself; what it does not name stays."""
+    if information.details is not None and ctx.version < V14_0:  # MS-ASCMD_R6514, R6826: these two came later
+        information = DeviceInformation(
+            details=replace(information.details, enable_outbound_sms=None, mobile_operator=None)
+        )
     status, details = taken(information)
 
     def known(stored: Device | None) -> Device | None:

@@ -58,7 +58,7 @@ class AutomaticReplies:
         if not kept.is_away(now):
             return
         account = await self._ports.accounts.account(delivery.user)
-        if account is None or not await self._is_personal(delivery, account):
+        if account is None or await self._is_ignored(delivery) or not await self._is_personal(delivery, account):
             return
         replies = await self._replies(kept, delivery.sender)
         if not any(map(_says_something, replies)):
@@ -71,6 +71,13 @@ class AutomaticReplies:
             reply = replies[1]
         if _says_something(reply):
             await self._send(reply, account, delivery, now)
+
+    async def _is_ignored(self, delivery: Delivery) -> bool:
+        """Whether the message belongs to a conversation that the user throws away."""
+        if delivery.collection is None:
+            return False
+        folders = await self._ports.folders.folders(delivery.user)
+        return any(each.id == delivery.collection and each.type is FolderType.DELETED_ITEMS for each in folders)
 
     async def _is_personal(self, delivery: Delivery, account: Account) -> bool:
         content = delivery.message.content

@@ -13,7 +13,9 @@ from eas_server.commands import out_of_office, settings
 from eas_server.commands.kept_items import Writing, new_item, written
 from eas_server.model.blob import read
 from eas_server.model.mail import FolderType, ItemClass
+from eas_server.model.preferences import ConversationRule, ConversationRules
 from eas_server.model.settings import Answered
+from eas_server.render.mime import index_message
 from protocol.commands.oof import NewSettings, OofMessage
 from protocol.commands.settings import Oof, Request
 from protocol.items.contacts import Contact
@@ -264,3 +266,15 @@ def test_the_form_of_a_message_is_the_one_asked_for() -> None:
     rich = [message.reply_message or "" for message in out_of_office.told(kept, html=True).messages]
     assert rich[2] == "<p>Away, <b>stranger</b>.</p>"
     assert "<body>Away until Monday.</body>" in rich[0]
+
+
+@pytest.mark.parametrize(("folder", "count"), [(FolderType.DELETED_ITEMS, 0), (FolderType.SENT_ITEMS, 1)])
+async def test_a_conversation_that_is_thrown_away_is_not_answered(home: House, folder: FolderType, count: int) -> None:
+    await sets(home, ON)
+    octets = mail("on and on", sender=DORA)
+    index, _ = index_message(octets)
+    where = next(f.id for f in await home.store.folders.folders(user("alice")) if f.type is folder)
+    rules = ConversationRules(rules=(ConversationRule(conversation_id=index.conversation_id, folder=where),))
+    await home.store.preferences.change_preference(user("alice"), ConversationRules, lambda _: rules)
+    await home.comes(octets, DORA, "alice@example.com")
+    assert len(await home.outgoing()) == count
