@@ -34,6 +34,7 @@ OPEN = "e6f0a6a4-1b5f-4c0c-9d4e-000000000003"
 KEPT = "e6f0a6a4-1b5f-4c0c-9d4e-000000000004"
 ATTACHED = "e6f0a6a4-1b5f-4c0c-9d4e-000000000005"
 REPLY_ALL = "e6f0a6a4-1b5f-4c0c-9d4e-000000000006"
+LEGAL = "e6f0a6a4-1b5f-4c0c-9d4e-000000000007"
 NO_RESTRICTION = "00000000-0000-0000-0000-000000000000"
 UNKNOWN = "e6f0a6a4-1b5f-4c0c-9d4e-00000000ffff"
 TEMPLATES = f"""
@@ -84,6 +85,12 @@ id = "{REPLY_ALL}"
 name = "Everybody"
 description = "Who answers, answers all."
 reply_all_allowed = true
+
+[[rights.templates]]
+id = "{LEGAL}"
+name = "Legal"
+description = "It belongs to the lawyers."
+content_owner = "legal@example.com"
 """
 READS = (sync.Options(body_preferences=(BodyPreference(type=BodyType.PLAIN),), rights_management=True),)
 BLIND = (sync.Options(body_preferences=(BodyPreference(type=BodyType.PLAIN),)),)

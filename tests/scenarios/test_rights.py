@@ -24,6 +24,7 @@ from tests.scenarios.guarded import (
     BLIND,
     CONFIDENTIAL,
     KEPT,
+    LEGAL,
     NO_RESTRICTION,
     OPEN,
     READS,
@@ -99,7 +100,7 @@ async def test_templates_are_listed_in_their_order(world: World, version: Protoc
     answer = await templates_of(await person(world, "alice", version))
     assert answer.status == settings.Status.SUCCESS
     found = answer.get.templates.templates
-    assert [each.template_id for each in found] == [CONFIDENTIAL, SILENT, OPEN, KEPT, ATTACHED, REPLY_ALL]
+    assert [each.template_id for each in found] == [CONFIDENTIAL, SILENT, OPEN, KEPT, ATTACHED, REPLY_ALL, LEGAL]
     assert found[0].template_name == "Confidential"
     assert found[0].template_description == "Recipients read it and answer its sender."
 
@@ -219,6 +220,18 @@ async def test_the_owner_may_do_everything(world: World) -> None:
     assert granted.forward_allowed
     assert granted.content_expiry_date == datetime(9999, 12, 30, 23, 59, 59, 999000, tzinfo=UTC)
     assert "The secret is 42." in text_of(found)
+
+
+@pytest.mark.requirement("MS-ASRM_R30", "MS-ASRM_R31", "MS-ASRM_R330")
+async def test_a_template_may_say_whose_the_content_is(world: World) -> None:
+    alice = await person(world, "alice")
+    await alice.news(folder=FolderType.SENT_ITEMS)
+    assert await alice.send(alice.letter("bob"), LEGAL) is None
+    _, found = await alice.newest(folder=FolderType.SENT_ITEMS)
+    granted = found.rights_management_license
+    assert granted is not None
+    assert (granted.owner, granted.content_owner) == (False, "legal@example.com")
+    assert not granted.export_allowed
 
 
 @pytest.mark.requirement("MS-ASRM_R335", "MS-ASRM_R348", "MS-ASRM_R128")

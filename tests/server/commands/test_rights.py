@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eas_server.commands import find, get_attachment, item_operations, smart_forward, smart_reply
+from eas_server.commands import find, get_attachment, item_operations, send_mail, smart_forward, smart_reply
 from eas_server.commands.languages import languages
 from eas_server.commands.protected_mail import ProtectedMail, sealed
 from eas_server.errors import CommandError, StoreFull, StoreUnavailable
@@ -22,6 +22,7 @@ from eas_server.render.rights import NOTICE, SEALED_NAME, SEALED_TYPE
 from protocol import schema
 from protocol.codepages import tag
 from protocol.commands import find as find_wire
+from protocol.commands import send_mail as send_wire
 from protocol.commands.compose_mail import Source
 from protocol.commands.item_operations import Fetch, Fetched, FetchOptions, Request
 from protocol.commands.sync import Options
@@ -377,13 +378,28 @@ async def test_an_attachment_expires_with_its_message(box: Mailbox) -> None:
 
 
 async def test_a_repetition_under_another_template_is_another_message(box: Mailbox) -> None:
-    server_id = await deliver(box)
     for template in (SHORT.id, None):
-        forward = smart_forward.Request(**{**answered(box, server_id, template), "client_id": f"c-{template}"})
-        assert await box.bench.run_tree(smart_forward.COMMAND, schema.dump(forward)) is None
+        mime = b"From: alice@example.com\r\nTo: alice@example.com\r\nSubject: x\r\n\r\nYes.\r\n"
+        sent = send_wire.Request(client_id="c", mime=Opaque(mime), template_id=template)
+        assert await box.bench.run_tree(send_mail.COMMAND, schema.dump(sent)) is None
     with pytest.raises(CommandError) as caught:
-        await box.bench.run_tree(smart_forward.COMMAND, schema.dump(forward))
+        await box.bench.run_tree(send_mail.COMMAND, schema.dump(sent))
     assert caught.value.status == CommonStatus.MESSAGE_PREVIOUSLY_SENT
+
+
+@pytest.mark.requirement("MS-ASRM_R1000", "MS-ASRM_R1001", "MS-ASEMAIL_R1381")
+@pytest.mark.parametrize("version", [V12_1, V14_0], ids=str)
+async def test_options_of_another_version_do_not_open_anything(box: Mailbox, version: ProtocolVersion) -> None:
+    """A device that goes back to an older version still has its Options."""
+    phone = box.phone()
+    await phone.all(options=Options(body_preferences=TEXT, rights_management=True))
+    first = await deliver(box)
+    await phone.ask()
+    phone.bench.version = version
+    second = await deliver(box)
+    await phone.ask()
+    assert SECRET in text_of(phone.items[first])
+    assert NOTICE in text_of(phone.items[second])
 
 
 # ---- languages
