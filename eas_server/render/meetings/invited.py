@@ -177,7 +177,9 @@ def _with_fewer_attendees(event: Component, owner: Owner) -> Component:
     if len(lines) <= MAX_ATTENDEES:
         return event
     mine = own_line(event, owner)
-    kept = {id(line) for line in (*([mine] if mine is not None else []), *lines[: MAX_ATTENDEES - 1])}
+    first = [] if mine is None else [mine]
+    others = [line for line in lines if line is not mine]
+    kept = {id(line) for line in (*first, *others[: MAX_ATTENDEES - len(first)])}
     return event.without(lambda c: isinstance(c, Property) and c.is_named("ATTENDEE") and id(c) not in kept)
 
 

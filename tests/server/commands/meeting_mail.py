@@ -1,9 +1,11 @@
 """Invitations that come by mail, and answers to them, for tests."""
 
+from dataclasses import replace
 from typing import Any
 
 from eas_server.commands import meeting_response, send_mail
 from eas_server.commands.compose import Order, send
+from eas_server.model.ids import DeviceId
 from eas_server.model.mail import FolderType
 from eas_server.render.mime import index_message
 from eas_server.submission.incoming import Envelope, Incoming, IncomingPorts, Outcome
@@ -47,7 +49,7 @@ async def write(one: Colleague, octets: bytes) -> None:
 async def shown(one: Colleague, folder: FolderType, kind: type[Any]) -> dict[str, Any]:
     """What a new device gets of a folder, by ServerId."""
     phone = one.box.phone("new", one.folders[folder])
-    phone.bench = one.bench
+    phone.bench = replace(one.bench, device_id=DeviceId("new"))
     found = {}
     phone.key = "0"
     while (got := await phone.ask(lose=True, options=Options())) is not None:
