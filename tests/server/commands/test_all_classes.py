@@ -17,10 +17,11 @@ from protocol.commands import get_item_estimate as estimates
 from protocol.commands import move_items as moving
 from protocol.commands.sync import Collection, Collections, Options, Request, Status
 from protocol.elements import Element
+from protocol.errors import MalformedXml
 from protocol.versions import SUPPORTED, V12_1, V14_0, V16_1, ProtocolVersion
 from tests.server.commands.keeping import folder_of, keep
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
-from tests.server.commands.support import ALICE, Bench
+from tests.server.commands.support import ALICE, Bench, check
 
 KINDS = {
     "Calendar": FolderType.USER_CALENDAR,
@@ -170,3 +171,57 @@ async def test_an_estimate_of_a_filter_at_12_1(box: Mailbox) -> None:
     answer = await estimate(bench, INBOX, key, filter_type=1)
     assert answer.collection is not None
     assert answer.collection.estimate == 1
+
+
+EMAIL_FILTERS = {0: "R2999", 1: "R3000", 2: "R3001", 3: "R3002", 4: "R3003", 5: "R3004"}
+CALENDAR_FILTERS = {0: "R3008", 4: "R3012", 5: "R3013", 6: "R3014", 7: "R3015"}
+TASK_FILTERS = {0: "R3017", 8: "R3025"}
+"""By class: the filters that it has, with the requirements that say so."""
+REFUSED = {
+    "Email": {6: "R3005", 7: "R3006", 8: "R3007"},
+    "Calendar": {1: "R3009", 2: "R3010", 3: "R3011", 8: "R3016"},
+    "Tasks": {1: "R3018", 2: "R3019", 3: "R3020", 4: "R3021", 5: "R3022", 6: "R3023", 7: "R3024"},
+}
+FILTERS = [
+    pytest.param(name, filter_type, status, marks=pytest.mark.requirement(f"MS-ASCMD_{requirement}"))
+    for status, table in (
+        (1, {"Email": EMAIL_FILTERS, "Calendar": CALENDAR_FILTERS, "Tasks": TASK_FILTERS}),
+        (110, REFUSED),
+    )
+    for name, filters in table.items()
+    for filter_type, requirement in filters.items()
+]
+
+
+@pytest.mark.parametrize(("name", "filter_type", "status"), FILTERS)
+async def test_the_filters_of_each_class(box: Mailbox, name: str, filter_type: int, status: int) -> None:
+    kinds = {"Email": FolderType.INBOX, "Calendar": FolderType.CALENDAR, "Tasks": FolderType.TASKS}
+    folder = await folder_of(box, kinds[name])
+    key = await key_of(box.bench, folder)
+    wanted = Options(filter_type=filter_type)
+    if status == 1:
+        assert (await estimate(box.bench, folder, key, options=(wanted,))).status == estimates.Status.SUCCESS
+        return
+    with pytest.raises(CommandError) as failed:
+        await estimate(box.bench, folder, key, options=(wanted,))
+    assert failed.value.status == status
+
+
+@pytest.mark.requirement("MS-ASCMD_R2984")
+@pytest.mark.parametrize("wrong", [Element(tag("AirSync:FilterType"), "9"), Element(tag("AirSync:FilterType"), "-1")])
+async def test_filters_that_there_are_not(box: Mailbox, wrong: Element) -> None:
+    inner = [
+        Element(tag("AirSync:SyncKey"), "1"),
+        Element(tag("GetItemEstimate:CollectionId"), INBOX),
+        Element(tag("AirSync:Options"), [wrong]),
+    ]
+    collections = Element(tag("GetItemEstimate:Collections"), [Element(tag("GetItemEstimate:Collection"), inner)])
+    with pytest.raises(MalformedXml) as failed:
+        await box.bench.run_tree(
+            get_item_estimate.COMMAND, Element(tag("GetItemEstimate:GetItemEstimate"), [collections])
+        )
+    for version, status in ((V12_1, 2), (V14_0, 103), (V16_1, 103)):
+        answer = get_item_estimate.COMMAND.refuse(failed.value, version)
+        check(answer, "GetItemEstimate", version)
+        assert isinstance(answer, estimates.Response)
+        assert answer.status == status

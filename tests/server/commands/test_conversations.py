@@ -12,20 +12,22 @@ from eas_server.commands import item_operations, move_items, search
 from eas_server.delivery.steps import deliver_through
 from eas_server.interfaces import Delivery, Submission
 from eas_server.model.blob import MemoryBlob
-from eas_server.model.ids import ROOT, CollectionId
-from eas_server.model.mail import FolderType, NewMessage, SearchQuery
+from eas_server.model.ids import ROOT, CollectionId, ItemId
+from eas_server.model.mail import FolderType, ItemState, NewMessage, SearchQuery
 from eas_server.model.preferences import MAX_CONVERSATION_RULES, ConversationRules
 from eas_server.render.mime import index_message
 from protocol.codepages import tag
 from protocol.commands import item_operations as operations
 from protocol.commands import move_items as moving
-from protocol.commands.search import And, MailboxQuery, Request, Store
-from protocol.commands.sync import Delete
+from protocol.commands.search import And, MailboxQuery, Options, Request, Store
+from protocol.commands.sync import Change, Delete
 from protocol.elements import Element
-from protocol.schema import EMPTY, dump
+from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
+from protocol.items.email import Email, Flag, FlagStatus
+from protocol.schema import EMPTY, dump, load, tag_of
 from protocol.versions import V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
-from tests.server.commands.support import ALICE
+from tests.server.commands.support import ALICE, NOW
 
 SINCE_14 = pytest.mark.parametrize("version", [V14_0, V14_1, V16_0, V16_1])
 COUNT = 3
@@ -50,6 +52,11 @@ async def conversation(box: Mailbox) -> tuple[bytes, list[str]]:
     await box.deliver(message("other"))
     (item,) = await box.store.mail.fetch(ALICE.user, INBOX, [first])  # type: ignore[list-item]
     return item.index.conversation_id, names
+
+
+def shown(properties: Element | None) -> Email:
+    assert properties is not None
+    return load(Email, Element(tag_of(Email), properties.content))
 
 
 async def folders_of(box: Mailbox, conversation_id: bytes) -> list[CollectionId]:
@@ -84,6 +91,34 @@ async def test_a_conversation_is_moved_from_the_folder(box: Mailbox, version: Pr
     response = await bench.run(move_items.COMMAND, moving.Request(moves=tuple(wanted)))
     assert [moved.status for moved in response.responses] == [moving.Status.SUCCESS] * COUNT
     assert await folders_of(box, conversation_id) == [target.id] * COUNT
+
+
+@pytest.mark.requirement("MS-ASCON_R203", "MS-ASCON_R284", "MS-ASCON_R204", "MS-ASCON_R326", "MS-ASCON_R337")
+@pytest.mark.requirement("MS-ASCON_R207", "MS-ASCON_R208", "MS-ASCON_R209", "MS-ASCON_R325", "MS-ASCON_R162")
+@SINCE_14
+async def test_a_conversation_is_read_and_flagged(box: Mailbox, version: ProtocolVersion) -> None:
+    conversation_id, names = await conversation(box)
+    phone = Mailbox(box.store, replace(box.bench, version=version)).phone()
+    await phone.all()
+    (other,) = set(phone.items) - set(names)
+
+    async def change(**wanted: Any) -> list[ItemState]:
+        data = dump(Email(**wanted), version)
+        answer = await phone.ask(*[Change(server_id=name, application_data=data) for name in names])
+        assert (answer.status, answer.responses) == (1, None)
+        numbers = [ItemId(int(name.split(":")[1])) for name in [*names, other]]
+        *states, alone = [item.state for item in await box.store.mail.fetch(ALICE.user, INBOX, numbers)]
+        assert alone == ItemState()
+        return states
+
+    assert [state.read for state in await change(read=True)] == [True] * COUNT
+    assert [state.read for state in await change(read=False)] == [False] * COUNT
+    active = Flag(status=FlagStatus.ACTIVE, flag_type="for Follow Up")
+    assert [state.flag is not None and state.flag.status for state in await change(flag=active)] == [2] * COUNT
+    done = Flag(status=FlagStatus.COMPLETE, flag_type="for Follow Up", complete_time=NOW, date_completed=NOW)
+    assert [state.flag is not None and state.flag.status for state in await change(flag=done)] == [1] * COUNT
+    assert [state.flag for state in await change(flag=Flag())] == [None] * COUNT
+    assert len(await folders_of(box, conversation_id)) == COUNT
 
 
 async def found(box: Mailbox, version: ProtocolVersion, conversation_id: bytes) -> list[Any]:
@@ -241,3 +276,33 @@ def test_the_oldest_rules_are_dropped() -> None:
     assert rules.folder_of((1).to_bytes(16, "big")) is None
     assert rules.folder_of((2).to_bytes(16, "big")) == INBOX
     assert rules.with_rule((2).to_bytes(16, "big"), None).folder_of((2).to_bytes(16, "big")) is None
+
+
+PART = (BodyPartPreference(type=BodyType.HTML, truncation_size=500),)
+BODY = (BodyPreference(type=BodyType.PLAIN),)
+
+
+@pytest.mark.requirement("MS-ASCON_R235", "MS-ASCON_R236", "MS-ASCON_R339", "MS-ASCON_R340", "MS-ASCON_R243")
+@pytest.mark.requirement("MS-ASCON_R39", "MS-ASCON_R40", "MS-ASCON_R221", "MS-ASCON_R239")
+@pytest.mark.parametrize("version", [V14_0, V14_1, V16_0, V16_1])
+@pytest.mark.parametrize(("bodies", "body_parts"), [((), ()), (BODY, ()), ((), PART), (BODY, PART)])
+async def test_parts_in_search_and_fetch(
+    box: Mailbox, version: ProtocolVersion, bodies: tuple[BodyPreference, ...], body_parts: tuple[Any, ...]
+) -> None:
+    conversation_id, names = await conversation(box)
+    query = MailboxQuery(ands=(And(conversation_id=conversation_id),))
+    wanted = Options(body_preferences=bodies, body_part_preferences=body_parts)
+    store = Store(name="Mailbox", query=Element(tag("Search:Query"), dump(query, version).content), options=wanted)
+    bench = replace(box.bench, version=version)
+    results = (await bench.run(search.COMMAND, Request(store=store))).answer.store.results
+    asked = operations.FetchOptions(body_preferences=bodies, body_part_preferences=body_parts)
+    fetches = tuple(operations.Fetch(store="Mailbox", server_id=name, options=asked) for name in names)
+    response = await bench.run(item_operations.COMMAND, operations.Request(operations=fetches))
+    emails = [shown(each.properties) for each in (*results, *response.responses.fetched)]
+    assert len(emails) == 2 * COUNT
+    has_part = bool(body_parts) and version >= V14_1
+    for email in emails:
+        assert (email.body_part is not None) == has_part
+        assert (email.body is not None) == (bool(bodies) or not has_part)
+        if email.body_part is not None:
+            assert "Hello." in str(email.body_part.data)
