@@ -119,10 +119,11 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
         # the protection is this server's alone: whoever has the message elsewhere could do anything with it
         raise CommandError(CommonStatus.IRM_OPERATION_NOT_PERMITTED, "a protected message for another server")
     draft = await _draft(message, ctx, digest)
+    hidden = await _hidden(message.header, routes, ctx)
     submission = Submission(
         user=ctx.account.user,
         source=ClientSubmission(device=ctx.device.id, client_id=order.client_id, digest=digest),
-        deliveries=_deliveries(draft, routes, order, ctx),
+        deliveries=_deliveries(draft, routes, hidden, order, ctx),
         forwarding=_forwarding(draft, routes, ctx),
         now=ctx.now,
     )
@@ -192,6 +193,15 @@ async def _resolve(recipients: list[str], ctx: Context) -> Routes:
     return await route([found.get(name, name) for name in recipients], ctx.ports.accounts, ctx.settings.domains)
 
 
+async def _hidden(header: Header, routes: Routes, ctx: Context) -> frozenset[UserId]:
+    """The local recipients whom Bcc alone names, themselves or by a group."""
+    visible = header.visible()
+    if visible is header:
+        return frozenset()
+    named = await route(named_recipients(visible), ctx.ports.accounts, ctx.settings.domains)
+    return frozenset(routes.local.keys() - named.local.keys())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
     """The copies of a message, and the lines that go on top of both."""
@@ -250,8 +260,10 @@ def _with_own_sender(header: Header, account: Account) -> tuple[Header, str]:
     return header, normal_address(account.address)
 
 
-def _deliveries(draft: _Draft, routes: Routes, order: Order, ctx: Context) -> tuple[Delivery, ...]:
-    made = [_delivery(user, address, draft, ctx) for user, address in routes.local.items()]
+def _deliveries(
+    draft: _Draft, routes: Routes, hidden: frozenset[UserId], order: Order, ctx: Context
+) -> tuple[Delivery, ...]:
+    made = [_delivery(user, address, draft, ctx, bcc=user in hidden) for user, address in routes.local.items()]
     if order.save:
         sent = _new(draft.own, draft.completions, ctx)
         sent = replace(sent, state=ItemState(read=True))
@@ -297,9 +309,11 @@ async def _report(routes: Routes, missed: frozenset[UserId], draft: _Draft, ctx:
         log.warning("request %s: no room for the report that a mailbox was full", ctx.request_id)
 
 
-def _delivery(user: UserId, address: str, draft: _Draft, ctx: Context) -> Delivery:
+def _delivery(user: UserId, address: str, draft: _Draft, ctx: Context, *, bcc: bool) -> Delivery:
     above = trace.delivered(draft.sender, address) + _received(draft, ctx) + draft.completions
     message = _new(draft.others, above, ctx)
+    if bcc:
+        message = replace(message, index=replace(message.index, received_as_bcc=True))
     return Delivery(user=user, folder=FolderType.INBOX, message=message, sender=draft.sender, recipient=address)
 
 

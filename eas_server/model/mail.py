@@ -162,6 +162,8 @@ class MessageIndex:
     conversation_id: bytes = b""
     """16 octets that all messages of a conversation share."""
     receipt_requested: bool = False
+    received_as_bcc: bool = False
+    """The user is named in Bcc alone ([MS-ASEMAIL] 2.2.2.59): known of mail that was sent here."""
     takes_place: tuple[int, int, int] | None = None
     """Of an event that does not come back: its begin and end in seconds since 1970 UTC, and its BusyStatus."""
     has_nul: bool = False

@@ -20,7 +20,6 @@ def email_properties(
     file_reference: FileReference,
     body_part: BodyPart | None = None,
     is_draft: bool | None = None,
-    received_as_bcc: bool = False,
     meeting: MeetingRequest | None = None,
 ) -> Email:
     """All properties of a message: for an Add, a full Change, a Fetch or a search result.
@@ -52,7 +51,7 @@ def email_properties(
         conversation_index=index.conversation_index,
         last_verb_executed=LastVerb(state.verb) if state.verb is not None else None,
         last_verb_execution_time=state.verb_time,
-        received_as_bcc=True if received_as_bcc else None,  # MS-ASEMAIL_R649: never sent as 0
+        received_as_bcc=True if index.received_as_bcc else None,  # MS-ASEMAIL_R649: never sent as 0
         sending_agent=index.sending_agent or None,
         categories=state.categories,
         body_part=body_part,
@@ -129,10 +128,12 @@ class InvalidFlag(ValueError):
     """A Flag that the documents forbid; the item's Status is 6 (MS-ASEMAIL_R92)."""
 
 
-def flag_from_client(element: email.Flag) -> Flag | None:
-    """What a client sets; None clears the flag (Status 0, or an empty element: MS-ASEMAIL_R88, R8800).
+def flag_from_client(element: email.Flag, stored: Flag | None = None, *, message_class: str = "") -> Flag | None:
+    """What a client sets on a message of that class with the flag `stored`; None clears the flag (Status 0, or an empty
+    element: MS-ASEMAIL_R88, R8800).
 
-    Raises InvalidFlag.
+    A flag that is completed keeps what the client does not speak of, an active one its type (MS-ASEMAIL_R90). Raises
+    InvalidFlag.
     """
     if element == email.Flag() or element.status is FlagStatus.CLEARED:
         return None
@@ -145,21 +146,36 @@ def flag_from_client(element: email.Flag) -> Flag | None:
         raise InvalidFlag("DateCompleted without CompleteTime")
     if element.reminder_set and element.reminder_time is None:  # MS-ASEMAIL_R701
         raise InvalidFlag("ReminderSet without ReminderTime")
+    kept = stored or Flag()
+    if element.status is FlagStatus.ACTIVE:
+        if not (element.flag_type or kept.type or _is_meeting(message_class)):  # MS-ASEMAIL_R940, R470
+            raise InvalidFlag("an active Flag without FlagType")
+        kept = Flag(type=kept.type)
+    return _merged(element, element.status, kept)
+
+
+def _merged(element: email.Flag, status: FlagStatus, kept: Flag) -> Flag:
+    """What the element says, else what `kept` says; the four dates go together."""
+    dated = kept if element.start_date is None else None
     return Flag(
-        status=int(element.status),
-        type=element.flag_type or "",
-        subject=element.subject,
-        start=element.start_date,
-        utc_start=element.utc_start_date,
-        due=element.due_date,
-        utc_due=element.utc_due_date,
+        status=int(status),
+        type=element.flag_type or kept.type,
+        subject=kept.subject if element.subject is None else element.subject,
+        start=dated.start if dated else element.start_date,
+        utc_start=dated.utc_start if dated else element.utc_start_date,
+        due=dated.due if dated else element.due_date,
+        utc_due=dated.utc_due if dated else element.utc_due_date,
         completed=element.complete_time,
         date_completed=element.date_completed,
-        reminder_set=element.reminder_set,
-        reminder_time=element.reminder_time,
-        ordinal_date=element.ordinal_date,
-        sub_ordinal_date=element.sub_ordinal_date,
+        reminder_set=kept.reminder_set if element.reminder_set is None else element.reminder_set,
+        reminder_time=kept.reminder_time if element.reminder_time is None else element.reminder_time,
+        ordinal_date=kept.ordinal_date if element.ordinal_date is None else element.ordinal_date,
+        sub_ordinal_date=kept.sub_ordinal_date if element.sub_ordinal_date is None else element.sub_ordinal_date,
     )
+
+
+def _is_meeting(message_class: str) -> bool:
+    return message_class.upper().startswith("IPM.SCHEDULE.MEETING")
 
 
 def _check_dates(element: email.Flag) -> None:
