@@ -37,8 +37,12 @@ _DROP = Sql(delete(item_words).where(item_words.c.item == bindparam("row")))
 _INDEX = "INSERT INTO message_words (rowid, words) SELECT item, words FROM item_words WHERE item = ?"
 _UNINDEX = "DELETE FROM message_words WHERE rowid = ?"
 
-_INDEXED = "items.key IN (SELECT rowid FROM message_words WHERE message_words MATCH :match)"
-_UNINDEXED = "items.key IN (SELECT unindexed.item FROM unindexed JOIN item_words USING (item) WHERE {})"
+_FOUND = """
+(SELECT rowid AS key FROM message_words WHERE message_words MATCH :match
+UNION ALL SELECT unindexed.item FROM unindexed CROSS JOIN item_words USING (item) WHERE {}) AS found
+CROSS JOIN items ON items.key = found.key
+"""
+"""The items that have the words. CROSS JOIN keeps SQLite from walking through all words and all of a folder instead."""
 _CONTAINS = "instr(' ' || item_words.words, :word_{}) > 0"
 _recent = items.alias("recent")
 _CONVERSATIONS = Sql(
@@ -62,7 +66,7 @@ _ENTRY = Sql(
     )
 )
 _FIND = """
-SELECT folders.id, items.id FROM items JOIN folders ON folders.key = items.folder
+SELECT folders.id, items.id FROM {} JOIN folders ON folders.key = items.folder
 WHERE folders.account = :account AND {}
 ORDER BY items.received DESC, folders.key, items.id DESC
 """
@@ -111,13 +115,14 @@ class SqliteSearch:
         mailbox = await self._mailboxes.get(user)
         if mailbox.account is None:
             return []
-        conditions, values = _conditions(mailbox.account, query)
+        source, values = _source(mailbox.account, query)
+        conditions = _conditions(query, values)
         if query.words and "match" not in values:  # nothing but punctuation: no message has such a word
             return []
         return await self._readers.run(
             partial(
                 _find,
-                text=_FIND.format(" AND ".join(conditions)),
+                text=_FIND.format(source, " AND ".join(conditions)),
                 values=values,
                 wanted=_collections(mailbox, query),
                 limit=query.limit,
@@ -148,15 +153,19 @@ def _entry(row: Row) -> Entry:
     return Entry(id=ItemId(id_), revision=Revision(revision), received=received)
 
 
-def _conditions(account: int, query: SearchQuery) -> tuple[list[str], dict[str, object]]:
+def _source(account: int, query: SearchQuery) -> tuple[str, dict[str, object]]:
+    """The items to look through: those that have all the words, or all."""
     values: dict[str, object] = {"account": account}
-    conditions = ["TRUE"]
     beginnings = [f"{account}{_SEPARATOR}{word}" for word in sorted(words(query.words))]
-    if beginnings:
-        values["match"] = " AND ".join(f'"{beginning}"*' for beginning in beginnings)
-        values |= {f"word_{n}": f" {beginning}" for n, beginning in enumerate(beginnings)}
-        contained = " AND ".join(_CONTAINS.format(n) for n in range(len(beginnings)))
-        conditions.append(f"({_INDEXED} OR {_UNINDEXED.format(contained)})")
+    if not beginnings:
+        return "items", values
+    values["match"] = " AND ".join(f'"{beginning}"*' for beginning in beginnings)
+    values |= {f"word_{n}": f" {beginning}" for n, beginning in enumerate(beginnings)}
+    return _FOUND.format(" AND ".join(_CONTAINS.format(n) for n in range(len(beginnings)))), values
+
+
+def _conditions(query: SearchQuery, values: dict[str, object]) -> list[str]:
+    conditions = ["TRUE"]
     if query.since is not None:
         conditions.append("items.received >= :since")
         values["since"] = codec.seconds(query.since)
@@ -166,7 +175,7 @@ def _conditions(account: int, query: SearchQuery) -> tuple[list[str], dict[str, 
     if query.conversation_id is not None:
         conditions.append("items.conversation = :conversation")
         values["conversation"] = query.conversation_id
-    return conditions, values
+    return conditions
 
 
 def _find(
