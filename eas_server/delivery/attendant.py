@@ -25,8 +25,6 @@ from eas_server.render.meetings.itip import MeetingMessage
 from eas_server.render.pim import InvalidItem
 from protocol.datatypes import parse_mailboxes
 
-RECEIVED: Final = frozenset({FolderType.INBOX, FolderType.DELETED_ITEMS})
-"""Where mail goes that is received: into Deleted Items where delegates alone are to see it. Not Sent Items."""
 OFFLOAD_FROM: Final = 64 * 1024
 """Encoded octets: larger calendar parts are read beside the event loop."""
 ATTEMPTS: Final = 5
