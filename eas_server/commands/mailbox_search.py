@@ -84,6 +84,8 @@ def _wanted(store: Store, version: ProtocolVersion) -> And:
     known = _CLASSES if version >= V14_0 else _CLASSES - _SINCE_14
     if not known.issuperset(wanted.classes):
         raise SearchFailed(StoreStatus.INVALID_REQUEST)
+    if wanted.conversation_id is not None and version < V14_0:
+        raise SearchFailed(StoreStatus.INVALID_REQUEST)  # MS-ASCMD_R6364
     if not _has_condition(wanted):
         raise SearchFailed(StoreStatus.INVALID_REQUEST)
     return wanted
