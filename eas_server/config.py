@@ -3,7 +3,6 @@
 Each error names the file and the key and says what would be right. Relative paths are relative to the file.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.backends.shares.settings import ShareSettings
 from eas_server.commands.policy_rules import check_policy
+from eas_server.config_include import included, merged, of_config, parsed
 from eas_server.config_reading import Wrong, read, suggestion
 from eas_server.config_rights import check_rights
 from eas_server.errors import ConfigError
@@ -190,13 +190,12 @@ def load(path: Path) -> Config:
 
 def parse(text: str, path: Path) -> Config:
     """Read and check the text of a configuration file that stands at `path`. Raises ConfigError."""
+    found = parsed(text, path)
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
-    try:
-        _read_password(found, path.parent)
-        config: Config = read(found, Config, path.parent)
+        tables = of_config(found)
+        config = _read(tables, path)
+        for file, others in included(found, path):
+            config = _with_file(config, file, of_config(others), tables)
         for check in (_check_server, _check_listeners, _check_ldap, _check_policies, _check_shares, _check_limits):
             check(config)
         _check_administration(config)
@@ -204,6 +203,24 @@ def parse(text: str, path: Path) -> Config:
         check_rights(config.rights)
     except Wrong as wrong:
         raise ConfigError(f"{path}: {wrong.key}: {wrong.reason}") from None
+    return config
+
+
+def _read(tables: dict[str, Any], path: Path) -> Config:
+    _read_password(tables, path.parent)
+    config: Config = read(tables, Config, path.parent)
+    return config
+
+
+def _with_file(config: Config, file: Path, tables: dict[str, Any], base: dict[str, Any]) -> Config:
+    """The configuration with what an included file says; `base` grows by it."""
+    try:
+        config = merged(config, _read(tables, file), tables, base)
+    except Wrong as wrong:
+        raise ConfigError(f"{file}: {wrong.key}: {wrong.reason}") from None
+    for name, value in tables.items():
+        known = base.get(name)
+        base[name] = {**known, **value} if isinstance(known, dict) else value
     return config
 
 

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,16 +12,15 @@ import click
 from eas_server.cli.arguments import ADDRESS, FILE, TEXT, read_password
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
 from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, usage, values_with
-from eas_server.cli.lab_authority import CLOCK_SKEW, LabAuthority, lab_authority, new_serial
+from eas_server.cli.issuing import belongs, entry_of, issued, publish_smime
+from eas_server.cli.lab_authority import LabAuthority, lab_authority
 from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
 from eas_server.cli.printing import Json, day, exactly, print_json, print_table
 from eas_server.cli.terminal import printable
 from eas_server.model.directory import DirectoryEntry
-from eas_server.pki.certificate import ParsedCertificate, parse
-from eas_server.pki.cms import CmsError
-from eas_server.pki.directory_blobs import build_user_smime_certificate
+from eas_server.pki.certificate import ParsedCertificate
 from eas_server.pki.keys import KeyKind, PrivateKey, generate_key
-from eas_server.pki.lab import KeyBundle, Purpose, issue_person, to_pkcs12
+from eas_server.pki.lab import KeyBundle, Purpose, to_pkcs12
 
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
@@ -112,17 +111,17 @@ def issue(
 
     async def work(config: "Config", store: "Store") -> tuple[LabAuthority, ParsedCertificate]:
         tell_embedded_only(config)
-        entry = await _entry(store, address)
+        entry = await entry_of(store, address)
         lab = lab_authority(config.store.path.parent, now)
         key = generate_key(KeyKind(kind))
-        certificate = _issued(lab, entry, name or entry.display_name, key, Purpose(purpose), now, days)
+        certificate = issued(lab, entry, name or entry.display_name, key, Purpose(purpose), now, days)
         bundle = KeyBundle(certificate=certificate.der, key=key, chain=(lab.authority.certificate,))
         pfx = to_pkcs12(bundle, password=password.encode(), name=name or entry.display_name, legacy=legacy)
         write_private(target, pfx)
         if not no_publish and certificate.may_encrypt():
             await store.admin.publish_certificate(address, certificate.der)
             if certificate.may_sign():
-                await _publish_smime(store, address, certificate, key, bundle.chain, now)
+                await publish_smime(store, address, certificate, key, bundle.chain, now)
         return lab, certificate
 
     lab, certificate = in_store(config_path, work)
@@ -199,14 +198,14 @@ def publish(
     held = read_certificates(file, ask)
     other = read_certificates(encrypt_to, ask).certificate if encrypt_to else None
     key = read_key(key_file, ask) if key_file else held.key
-    if key is not None and not _belongs(key, held.certificate):
+    if key is not None and not belongs(key, held.certificate):
         raise Failed(f"{key_file or file}: the key is not that of the certificate in {file}")
     if other is not None and key is None:
         raise click.UsageError("--encrypt-to needs the key of FILE, which signs: add --key")
 
     async def work(config: "Config", store: "Store") -> None:
         tell_embedded_only(config)
-        entry = await _entry(store, address)
+        entry = await entry_of(store, address)
         certificate = other or held.certificate
         await store.admin.publish_certificate(address, certificate.der)
         click.echo(f"Published {_named(certificate)} as userCertificate of {address}")
@@ -240,7 +239,7 @@ def list_(config_path: Path, address: str | None, as_json: bool) -> None:
         tell_embedded_only(config)
         match = config.limits.recipients.require_address_match
         wanted = [address] if address else [account.address for account in await store.admin.users()]
-        return [(each, judge(await _entry(store, each), now, require_address_match=match)) for each in wanted]
+        return [(each, judge(await entry_of(store, each), now, require_address_match=match)) for each in wanted]
 
     listed = in_store(config_path, work)
     if as_json:
@@ -271,7 +270,7 @@ def withdraw(config_path: Path, address: str, fingerprint: str) -> None:
 
     async def work(config: "Config", store: "Store") -> str:
         tell_embedded_only(config)
-        found = values_with(await _entry(store, address), digits)
+        found = values_with(await entry_of(store, address), digits)
         if len(found) != 1:
             many = "more than one certificate" if found else "no certificate"
             raise Failed(f"{address} has {many} with that fingerprint: see `eas-server cert list {address}`")
@@ -281,42 +280,6 @@ def withdraw(config_path: Path, address: str, fingerprint: str) -> None:
         return whole
 
     click.echo(f"Withdrew {in_store(config_path, work)[:SHOWN_DIGITS]} of {address}")
-
-
-async def _entry(store: "Store", address: str) -> DirectoryEntry:
-    entry = await store.admin.entry(address)
-    if entry is None:
-        raise Failed(f"nobody here has the address {address}: add the user first, see `eas-server user add --help`")
-    return entry
-
-
-def _issued(
-    lab: LabAuthority,
-    entry: DirectoryEntry,
-    name: str,
-    key: PrivateKey,
-    purpose: Purpose,
-    now: datetime,
-    days: int,
-) -> ParsedCertificate:
-    try:
-        der = issue_person(
-            lab.authority,
-            name=name[:_MAX_COMMON_NAME],
-            addresses=entry.all_addresses,
-            public_key=key.public_key(),
-            purpose=purpose,
-            serial=new_serial(),
-            not_before=now - CLOCK_SKEW,
-            not_after=min(now + timedelta(days=days), lab.not_after),
-        )
-    except ValueError as error:
-        raise Failed(f"no certificate can be made for {', '.join(entry.all_addresses)}: {error}") from None
-    return parse(der)
-
-
-_MAX_COMMON_NAME: Final = 64
-"""Characters of a common name: RFC 5280, appendix A.1."""
 
 
 async def _import(config: "Config", store: "Store", file: Path, certificate: ParsedCertificate) -> bool:
@@ -346,38 +309,8 @@ async def _publish_with_key(
         click.echo("note: the key may not sign, so there is no userSMIMECertificate", err=True)
         return
     now = datetime.now(UTC)
-    await _publish_smime(store, address, held.certificate, key, held.chain, now, other)
+    await publish_smime(store, address, held.certificate, key, held.chain, now, other)
     click.echo(f"Published it as userSMIMECertificate, signed by {_named(held.certificate)}")
-
-
-async def _publish_smime(
-    store: "Store",
-    address: str,
-    certificate: ParsedCertificate,
-    key: PrivateKey,
-    chain: tuple[bytes, ...],
-    now: datetime,
-    other: ParsedCertificate | None = None,
-) -> None:
-    """Each signature has its time in it: a value for the same certificate takes the place of the one before."""
-    from eas_server.backends.sqlite import SMIME_CERTIFICATE
-
-    encrypted_to = other or certificate
-    try:
-        value = build_user_smime_certificate(certificate.der, key, chain, now, encryption_certificate=encrypted_to.der)
-    except CmsError as error:
-        raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
-    before = values_with(await _entry(store, address), encrypted_to.sha256).get(encrypted_to.sha256, [])
-    await store.admin.publish_certificate(address, value, SMIME_CERTIFICATE)
-    for old in before:
-        if old not in (value, encrypted_to.der):
-            await store.admin.unpublish_certificate(address, old)
-
-
-def _belongs(key: PrivateKey, certificate: ParsedCertificate) -> bool:
-    from cryptography import x509
-
-    return x509.load_der_x509_certificate(certificate.der).public_key() == key.public_key()
 
 
 def _asking(from_stdin: bool) -> AskPassword:

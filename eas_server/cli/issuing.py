@@ -1,0 +1,85 @@
+"""Certificates of the lab's authority, and how values come into the embedded directory."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from eas_server.cli.certificate_verdicts import values_with
+from eas_server.cli.lab_authority import CLOCK_SKEW, LabAuthority, new_serial
+from eas_server.cli.opening import Failed
+from eas_server.model.directory import DirectoryEntry
+from eas_server.pki.certificate import ParsedCertificate, parse
+from eas_server.pki.cms import CmsError
+from eas_server.pki.directory_blobs import build_user_smime_certificate
+from eas_server.pki.keys import PrivateKey
+from eas_server.pki.lab import Purpose, issue_person
+
+if TYPE_CHECKING:
+    from eas_server.backends.sqlite import Store
+
+_MAX_COMMON_NAME: Final = 64
+"""Characters of a common name: RFC 5280, appendix A.1."""
+
+
+async def entry_of(store: "Store", address: str) -> DirectoryEntry:
+    """The entry of an address. Raises Failed."""
+    entry = await store.admin.entry(address)
+    if entry is None:
+        raise Failed(f"nobody here has the address {address}: add the user first, see `eas-server user add --help`")
+    return entry
+
+
+def issued(
+    lab: LabAuthority,
+    entry: DirectoryEntry,
+    name: str,
+    key: PrivateKey,
+    purpose: Purpose,
+    now: datetime,
+    days: int,
+) -> ParsedCertificate:
+    """A certificate of the authority for a person. Raises Failed."""
+    try:
+        der = issue_person(
+            lab.authority,
+            name=name[:_MAX_COMMON_NAME],
+            addresses=entry.all_addresses,
+            public_key=key.public_key(),
+            purpose=purpose,
+            serial=new_serial(),
+            not_before=now - CLOCK_SKEW,
+            not_after=min(now + timedelta(days=days), lab.not_after),
+        )
+    except ValueError as error:
+        raise Failed(f"no certificate can be made for {', '.join(entry.all_addresses)}: {error}") from None
+    return parse(der)
+
+
+async def publish_smime(
+    store: "Store",
+    address: str,
+    certificate: ParsedCertificate,
+    key: PrivateKey,
+    chain: tuple[bytes, ...],
+    now: datetime,
+    other: ParsedCertificate | None = None,
+) -> None:
+    """Each signature has its time in it: a value for the same certificate takes the place of the one before."""
+    from eas_server.backends.sqlite import SMIME_CERTIFICATE
+
+    encrypted_to = other or certificate
+    try:
+        value = build_user_smime_certificate(certificate.der, key, chain, now, encryption_certificate=encrypted_to.der)
+    except CmsError as error:
+        raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
+    before = values_with(await entry_of(store, address), encrypted_to.sha256).get(encrypted_to.sha256, [])
+    await store.admin.publish_certificate(address, value, SMIME_CERTIFICATE)
+    for old in before:
+        if old not in (value, encrypted_to.der):
+            await store.admin.unpublish_certificate(address, old)
+
+
+def belongs(key: PrivateKey, certificate: ParsedCertificate) -> bool:
+    """Whether a key is that of a certificate."""
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(certificate.der).public_key() == key.public_key()
