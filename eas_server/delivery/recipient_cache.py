@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import secrets
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final
 
 from eas_server.delivery.ports import DeliveryPorts
@@ -17,8 +18,8 @@ from eas_server.errors import NoSuchItem, StoreFull
 from eas_server.interfaces import Receipt, Submission
 from eas_server.model import blob
 from eas_server.model.blob import Blob, MemoryBlob
-from eas_server.model.ids import CollectionId, UserId
-from eas_server.model.mail import FolderType, Item, MessageIndex, NewMessage
+from eas_server.model.ids import CollectionId, ItemId, UserId
+from eas_server.model.mail import FolderType, Item, MessageIndex, NewMessage, SearchQuery
 from eas_server.model.view import NO_LIMIT, TOP
 from eas_server.render import addresses, headers
 from eas_server.render.out_of_office import is_answerable, is_automatic, normal
@@ -29,8 +30,6 @@ MAX_ENTRIES: Final = 200
 MAX_NOTED: Final = 10
 """Recipients of one mail that are noted: who writes to more of them hardly picks each by hand."""
 _ADDRESSED: Final = ("to", "cc", "bcc")
-_APART: Final = timedelta(seconds=1)
-"""What the store tells moments apart by."""
 
 
 class NotesRecipients:
@@ -80,46 +79,53 @@ class NotesRecipients:
             if folder is None:
                 return
             entries = await self._ports.mail.page(user, folder, below=TOP, not_before=NO_LIMIT, limit=2 * MAX_ENTRIES)
-            items = await self._ports.mail.fetch(user, folder, [each.id for each in entries])
-            known = {item.index.to: item for item in items}
-            taken = {item.received for item in items}
-            added = 0
+            taken = {each.received for each in entries}
+            named: set[ItemId] = set()
             for recipient in recipients:
-                added += await self._write(user, folder, known, recipient, taken, now)
-            surplus = len(items) + added - MAX_ENTRIES
+                item = await self._entry(user, folder, normal(recipient.address))
+                named.add(await self._write(user, folder, item, recipient, taken, now))
+            unnamed = [each.id for each in reversed(entries) if each.id not in named]
+            surplus = len(unnamed) + len(named) - MAX_ENTRIES
             if surplus > 0:
-                named = {normal(recipient.address) for recipient in recipients}
-                last = [item.id for item in reversed(items) if item.index.to not in named]
-                await self._ports.mail.delete(user, folder, last[:surplus])
+                await self._ports.mail.delete(user, folder, unnamed[:surplus])
+
+    async def _entry(self, user: UserId, folder: CollectionId, address: str) -> Item | None:
+        """The entry of a normal address."""
+        query = SearchQuery(words=_word(address), collections=(folder,), limit=1)
+        hits = await self._ports.search.search(user, query)
+        items = await self._ports.mail.fetch(user, folder, [hit.id for hit in hits])
+        return items[0] if items else None
 
     async def _write(
         self,
         user: UserId,
         folder: CollectionId,
-        known: Mapping[str, Item],
+        item: Item | None,
         recipient: Recipient,
-        taken: set[datetime],
+        taken: set[int],
         now: datetime,
-    ) -> int:
-        """Write an entry; gives how many there are more."""
-        address = normal(recipient.address)
-        item = known.get(address)
-        moment = used(None if item is None else item.received, now).replace(microsecond=0)
+    ) -> ItemId:
+        """Write the entry of a recipient; gives its id. `taken` are the moments of all entries."""
+        moment = int(used(None if item is None else item.received, now).timestamp())
         while moment in taken:  # no two at one moment, so that the first N of them are N
-            moment -= _APART
+            moment -= 1
         taken.add(moment)
+        received = datetime.fromtimestamp(moment, UTC)
         stored = None if item is None else await blob.read(item.content)
-        octets = entry(stored, recipient, moment, now=now, uid=secrets.token_hex(16))
+        octets = entry(stored, recipient, received, now=now, uid=secrets.token_hex(16))
+        address = normal(recipient.address)
         index = MessageIndex(size=len(octets), to=address)
-        new = NewMessage(content=MemoryBlob(octets), index=index, text="", received=moment)
-        if item is None:
-            await self._ports.mail.add(user, folder, new)
-            return 1
-        try:
-            await self._ports.mail.replace(user, folder, item.id, new, item.revision)
-        except NoSuchItem:
-            return -1
-        return 0
+        new = NewMessage(content=MemoryBlob(octets), index=index, text=_word(address), received=received)
+        if item is not None:
+            with contextlib.suppress(NoSuchItem):
+                await self._ports.mail.replace(user, folder, item.id, new, item.revision)
+                return item.id
+        return (await self._ports.mail.add(user, folder, new)).id
+
+
+def _word(address: str) -> str:
+    """What the entry of an address is found by, and no other entry is."""
+    return sha256(address.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _content(submission: Submission) -> Blob | None:

@@ -1,5 +1,6 @@
 """Whom a user writes to comes to the devices as the recipient information cache, the most used first."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from eas_server.commands import get_item_estimate, move_items, ping, sync
 from eas_server.delivery.recipient_cache import MAX_ENTRIES, MAX_NOTED
+from eas_server.model.ids import DeviceId
 from eas_server.model.mail import FolderType
 from eas_server.render.recipients import HALF_LIFE, used, weighted_rank
 from protocol.commands.get_item_estimate import Collection as Estimated
@@ -35,7 +37,7 @@ from protocol.items.contacts import Contact
 from protocol.schema import dump, load
 from protocol.versions import SUPPORTED, V12_1, V14_0, ProtocolVersion
 from tests.server.commands.support import NOW, Bench
-from tests.server.delivery.house import House, house, mail
+from tests.server.delivery.house import House, house, mail, user
 
 DAY = timedelta(days=1)
 CACHE = FolderType.RECIPIENT_INFORMATION_CACHE
@@ -53,6 +55,7 @@ class Phone:
     """A device that syncs the cache."""
 
     bench: Bench
+    folder: str = "RI"
     key: str = "0"
     entries: dict[str, Contact] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -61,7 +64,7 @@ class Phone:
         """One Sync; the answer, or the whole response where there is no collection in it."""
         collection = Collection(
             sync_key=self.key,
-            collection_id="RI",
+            collection_id=self.folder,
             commands=ClientCommands(commands=commands) if commands else None,
             **asked,
         )
@@ -266,3 +269,62 @@ def test_a_use_counts_half_after_a_half_life() -> None:
     for _ in range(1000):
         many = used(many, NOW)
     assert many - NOW < 10 * HALF_LIFE
+
+
+async def test_addresses_alike_are_told_apart(home: House) -> None:
+    alike = [
+        "a@elsewhere.test",
+        "ab@elsewhere.test",
+        "a.b@elsewhere.test",
+        "b.a@elsewhere.test",
+        "a@elsewhere.test.test",
+    ]
+    for _ in range(2):
+        await writes(home, ", ".join(alike))
+    assert {item.index.to for item in await home.items("alice", CACHE)} == set(alike)
+    assert len(await home.items("alice", CACHE)) == len(alike)
+
+
+async def test_mails_at_once_make_one_entry(home: House) -> None:
+    bench = await home.bench()
+    letters = [mail(f"m{n}", sender="alice@example.com", to="dora@elsewhere.test") for n in range(5)]
+    await asyncio.gather(*(home.send(bench, octets) for octets in letters))
+    (item,) = await home.items("alice", CACHE)
+    many = NOW
+    for _ in range(4):
+        many = used(many, NOW)
+    assert abs(item.received - many) < timedelta(minutes=1)
+
+
+async def test_who_has_no_room_sends_all_the_same(home: House) -> None:
+    await home.store.admin.set_quota(user("alice"), 1000)
+    for n in range(20):
+        octets = mail("x" * 100, sender="alice@example.com", to=f"p{n}@elsewhere.test")
+        await home.send(await home.bench(), octets, save=False)
+    assert 0 < len(await home.items("alice", CACHE)) < 20
+    assert len(await home.outgoing()) == 20
+
+
+@pytest.mark.requirement("MS-ASCMD_R2038")
+async def test_a_ping_hears_of_a_new_entry(home: House) -> None:
+    phone = Phone(await home.bench())
+    await phone.all(options=(Options(max_items=1),))
+    await writes(home, "bob@example.com")
+    asked = PingRequest(heartbeat_interval=60, folders=(PingFolder(id="RI", item_class="Contacts"),))
+    answer = await phone.bench.run(ping.COMMAND, asked)
+    assert (answer.status, answer.folders) == (2, ("RI",))
+
+
+@pytest.mark.requirement("MS-ASCNTC_R415", "MS-ASCNTC_R105")
+async def test_other_contacts_have_no_rank(home: House) -> None:
+    bench = await home.bench()
+    folders = await home.store.folders.folders(bench.account.user)
+    contacts = next(each.id for each in folders if each.type is FolderType.CONTACTS)
+    first = Phone(bench, folder=contacts)
+    await first.all()
+    contact = Contact(file_as="Bob", email1_address="bob@example.com", weighted_rank=7, alias="bob")
+    await first.ask(Add(client_id="1", application_data=dump(contact)))
+    second = Phone(await home.bench(device_id=DeviceId("device2")), folder=contacts)
+    await second.all()
+    (found,) = second.entries.values()
+    assert (found.file_as, found.weighted_rank, found.alias) == ("Bob", None, None)
