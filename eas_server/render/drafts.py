@@ -22,6 +22,7 @@ MAX_PEOPLE: Final = 2000
 CRLF: Final = b"\r\n"
 
 _END: Final = re.compile(rb"\n\r?\n")
+_EMPTY_LINE: Final = re.compile(rb"\r?\n")
 _LINES: Final = re.compile(rb"[^ \t\r\n][^\n]*(?:\n[ \t][^\n]*)*\n?|[^\n]*\n|[^\n]+\Z")
 _SECURED: Final = frozenset({"multipart/signed", "multipart/encrypted"})
 _IMPORTANCE_FIELDS: Final = (b"importance", b"x-priority", b"x-msmail-priority", b"priority")
@@ -171,8 +172,10 @@ class _Message:
 
     @classmethod
     def read(cls, octets: bytes) -> "_Message":
-        end = _END.search(octets)
-        head, rest = (octets[: end.start() + 1], octets[end.start() + 1 :]) if end else (octets, b"")
+        end = 0 if _EMPTY_LINE.match(octets) else None
+        if end is None and (found_end := _END.search(octets)):
+            end = found_end.start() + 1
+        head, rest = (octets, b"") if end is None else (octets[:end], octets[end:])
         found = structure.scan(octets)
         root = found.root
         secured = root.type in _SECURED or bool(contents.cms_type(root)) or bool(found.broken)
@@ -214,6 +217,12 @@ class _Message:
         """Remove the attachments that the change deletes; tells whether there were any."""
         changes = change.attachments.changes if change.attachments else ()
         named = [file_number(one.file_reference) for one in changes if isinstance(one, DeleteAttachment)]
+        if (
+            self.secured
+            and any(number is not None for number in named)
+            and (change.body is None or not change.body.data)
+        ):
+            raise InvalidDraft("an attachment of a message that is signed or encrypted")
         gone = {number for number in named if number is not None and number < len(self.files)}
         if not gone:
             return False
