@@ -24,11 +24,11 @@ from eas_server.commands.kept_items import owner_of
 from eas_server.commands.quoting import Quoted, add_original
 from eas_server.commands.rights import protect
 from eas_server.commands.server_mail import ServerMail, send_server_mail
-from eas_server.errors import CommandError, NoSuchFolder, StoreFull, Unavailable
+from eas_server.errors import CommandError, NoSuchFolder, NoSuchItem, StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission, Submitted
 from eas_server.model import blob
 from eas_server.model.ids import parse_server_id
-from eas_server.model.mail import Item, ItemClass
+from eas_server.model.mail import Item, ItemClass, StateChange, Verb
 from eas_server.render import addresses
 from eas_server.render.contentlines import dump
 from eas_server.render.item_body import ItemText
@@ -140,7 +140,7 @@ async def answer_about(meeting: Meeting, order: Order, ctx: Context, *, forward:
         sent = await send(order, ctx, composed)
     except InvalidItem as error:
         raise CommandError(CommonStatus.ITEM_NOT_FOUND, str(error)) from None
-    if sent and forward:
+    if sent and forward and not order.whole:
         await notify_organizer(meeting, named, ctx)
 
 
@@ -172,9 +172,10 @@ async def forward_invitation(order: InvitationForward, ctx: Context) -> None:
     if order.account_id is not None:
         raise CommandError(CommonStatus.INVALID_ACCOUNT_ID)  # MS-ASCMD_R722
     meeting = await find_meeting(order.source, ctx)
-    if meeting is None:
-        item = await _item(order.source, ctx)
-        meeting = await invitation_in(item) if item is not None and order.source.instance_id is None else None
+    invitation = None
+    if meeting is None and order.source.instance_id is None:
+        invitation = await _item(order.source, ctx)
+        meeting = None if invitation is None else await invitation_in(invitation)
     if meeting is None:
         raise CommandError(CommonStatus.ITEM_NOT_FOUND)  # MS-ASCMD_R7177: no calendar item
     if not order.forwardees:
@@ -186,7 +187,21 @@ async def forward_invitation(order: InvitationForward, ctx: Context) -> None:
     if routes.unresolved:
         raise CommandError(CommonStatus.MESSAGE_RECIPIENT_UNRESOLVED, f"{routes.unresolved[0]!r}")
     await _send_on(meeting, order, recipients, ctx)
+    if invitation is not None:
+        await _mark(order.source, ctx)
     await notify_organizer(meeting, order.forwardees, ctx)
+
+
+async def _mark(source: Source, ctx: Context) -> None:
+    """LastVerbExecuted of an invitation. It has gone out, so that this may fail without harm."""
+    place = parse_server_id(source.long_id or source.item_id or "")
+    if place is None:
+        return
+    change = StateChange(verb=Verb.FORWARD, verb_time=ctx.now)
+    try:
+        await ctx.ports.mail.change(ctx.account.user, place[0], place[1], change)
+    except (NoSuchFolder, NoSuchItem, Unavailable) as error:
+        log.warning("request %s: an invitation could not be marked as forwarded: %r", ctx.request_id, error)
 
 
 async def _send_on(meeting: Meeting, order: InvitationForward, recipients: Sequence[str], ctx: Context) -> None:

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from eas_server.commands.compose import MAILBOX_FULL
 from eas_server.commands.context import Context
+from eas_server.errors import StoreFull
 from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission
 from eas_server.model.blob import Joined, MemoryBlob
 from eas_server.model.mail import FolderType, ItemState, MessageIndex, NewMessage
@@ -50,9 +52,25 @@ async def send_server_mail(mail: ServerMail, ctx: Context) -> Receipt:
         now=ctx.now,
     )
     receipt = await ctx.ports.submission.submit(submission)
-    if receipt.missed:
-        log.warning("request %s: mailboxes that are full or gone missed a meeting message", ctx.request_id)
+    failures = [
+        Failure(address=address, status=MAILBOX_FULL, diagnostic="the mailbox is full")
+        for user, address in routes.local.items()
+        if user in receipt.missed
+    ]
+    if failures:
+        await _report(copy, failures)
     return receipt
+
+
+async def _report(copy: "_Copy", failures: Sequence[Failure]) -> None:
+    """Tell the user whose mailbox had no room: the message itself was taken, for the others."""
+    user, now = copy.ctx.account.user, copy.ctx.now
+    told = Delivery(user=user, folder=FolderType.INBOX, message=copy.report(failures))
+    submission = Submission(user=user, source=None, deliveries=(told,), forwarding=None, now=now)
+    try:
+        await copy.ctx.ports.submission.submit(submission)
+    except StoreFull:
+        log.warning("request %s: no room for the report that a mailbox was full", copy.ctx.request_id)
 
 
 def _deliveries(mail: ServerMail, routes: Routes, copy: "_Copy") -> tuple[Delivery, ...]:
@@ -71,7 +89,8 @@ def _deliveries(mail: ServerMail, routes: Routes, copy: "_Copy") -> tuple[Delive
         sent = replace(copy.message(b""), state=ItemState(read=True))
         made.append(Delivery(user=user, folder=FolderType.SENT_ITEMS, message=sent))
     if routes.unroutable:
-        made.append(Delivery(user=user, folder=FolderType.INBOX, message=copy.report(routes)))
+        failures = [Failure(address=u.address, status=u.code, diagnostic=u.reason) for u in routes.unroutable]
+        made.append(Delivery(user=user, folder=FolderType.INBOX, message=copy.report(failures)))
     return tuple(made)
 
 
@@ -105,11 +124,11 @@ class _Copy:
         content = Joined(MemoryBlob(self._received()), MemoryBlob(self.octets))
         return Forwarding(sender=self.sender, recipients=remote, content=content)
 
-    def report(self, routes: Routes) -> NewMessage:
+    def report(self, failures: Sequence[Failure]) -> NewMessage:
         return delivery_report(
             header=read_header(self.octets).octets,
             sender=self.sender,
-            failures=[Failure(address=u.address, status=u.code, diagnostic=u.reason) for u in routes.unroutable],
+            failures=failures,
             host=self.host,
             now=self.ctx.now,
             index=index_message,

@@ -9,9 +9,10 @@ import pytest
 
 from eas_server.commands.kept_items import new_item
 from eas_server.commands.server_mail import ServerMail, send_server_mail
-from eas_server.errors import StoreUnavailable
+from eas_server.errors import StoreFull, StoreUnavailable
 from eas_server.interfaces import Receipt, Submission
 from eas_server.model.directory import DirectoryEntry
+from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, ItemClass
 from eas_server.render.contentlines import dump as dump_lines
 from eas_server.render.meetings.compose import Letter, Person, reply
@@ -481,6 +482,25 @@ async def test_a_change_that_cannot_be_told_is_taken_back(all_: Colleagues) -> N
     await all_.alice.change(name, moved)
     await all_.alice.delete(name)
     assert methods(await all_.bob.mail()) == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+async def test_no_room_for_the_copy_in_sent_items(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB))
+    all_.alice.calendar.bench.submission = Failing(StoreFull("full"))
+    change = Change(server_id=name, application_data=dump(Calendar(subject="Other")))
+    answer = await all_.alice.sync(change, Add(client_id="2", application_data=dump(meeting(BOB))))
+    assert [r.status for r in answer.responses.responses] == [Status.NO_SPACE, Status.NO_SPACE]
+    assert len(await all_.alice.events()) == 1
+
+
+async def test_a_full_mailbox_among_the_guests_is_reported(all_: Colleagues) -> None:
+    await all_.box.store.admin.set_quota(UserId(BOB), 1)
+    await all_.alice.add(meeting(BOB, CAROL))
+    assert await all_.bob.mail() == []
+    assert methods(await all_.carol.mail()) == ["REQUEST"]
+    (report,) = await all_.alice.mail()
+    assert b"bob@example.com" in report.octets
+    assert b"the mailbox is full" in report.octets
 
 
 # ---- hostile

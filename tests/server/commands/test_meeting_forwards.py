@@ -8,7 +8,7 @@ import pytest
 
 from eas_server.commands import smart_forward, smart_reply
 from eas_server.errors import CommandError
-from eas_server.model.mail import FolderType
+from eas_server.model.mail import FolderType, Verb
 from protocol import wbxml
 from protocol.commands.compose_mail import PRESENT, Source
 from protocol.commands.smart_forward import Forwardee, Forwardees, Request
@@ -141,6 +141,8 @@ async def test_an_invitation_in_the_inbox_is_forwarded(all_: Colleagues) -> None
     (mail,) = await all_.carol.mail()
     assert mail.method == "REQUEST"
     assert len(await all_.alice.mail(NOTE)) == 1
+    (item,) = await all_.bob.items(FolderType.INBOX)
+    assert item.state.verb is Verb.FORWARD
 
 
 @pytest.mark.requirement("MS-ASCMD_R541", "MS-ASCMD_R4918", "MS-ASCMD_R4919", "MS-ASCMD_R4930")
@@ -290,6 +292,7 @@ async def test_replace_mime_adds_no_meeting(all_: Colleagues) -> None:
     (mail,) = await all_.carol.mail()
     assert mail.calendar_part is None
     assert mail.octets.endswith(PLAIN)
+    assert await all_.alice.mail(NOTE) == []
 
 
 @pytest.mark.requirement("MS-ASCMD_R7486")
