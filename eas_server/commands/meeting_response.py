@@ -9,8 +9,9 @@ from eas_server.commands.context import Command, Context
 from eas_server.commands.meeting_answers import Failed, MeetingAnswers, Wanted
 from eas_server.commands.reading import wbxml_reader
 from eas_server.errors import CommandError, NoSuchFolder, StoreFull, StoreUnavailable, Unavailable
-from eas_server.model.ids import CollectionId, ServerId, parse_server_id
+from eas_server.model.ids import CollectionId, ServerId, parse_server_id, server_id
 from eas_server.model.mail import Folder, ItemClass
+from eas_server.model.preferences import AnsweredMeeting, AnsweredMeetings
 from protocol import quirks
 from protocol.commands.meeting_response import (
     MAX_ID,
@@ -129,14 +130,30 @@ async def _carried_out(
         found = await ctx.ports.mail.fetch(ctx.account.user, folder.id, [place[1]])
     except NoSuchFolder:
         found = ()
+    name = "|".join((ctx.device.id, server_id(*place), answer.instance_id or "", wanted.answer.name))
     if not found:
-        raise Failed(Status.INVALID_MEETING_REQUEST)
+        return await _answered_before(name, ctx)
     answers = MeetingAnswers(ctx, folders.values())
     if folder.item_class is ItemClass.EMAIL:
-        return await answers.to_message(folder, found[0], wanted)
-    if folder.item_class is ItemClass.CALENDAR and _answers_in_calendar(ctx):
-        return await answers.to_event(folder, found[0], wanted)
-    raise Failed(Status.INVALID_MEETING_REQUEST)  # MS-ASCMD_R4183
+        made = await answers.to_message(folder, found[0], wanted)
+    elif folder.item_class is ItemClass.CALENDAR and _answers_in_calendar(ctx):
+        made = await answers.to_event(folder, found[0], wanted)
+    else:
+        raise Failed(Status.INVALID_MEETING_REQUEST)  # MS-ASCMD_R4183
+    done = AnsweredMeeting(name=name, calendar_id=made or "")
+    await ctx.ports.preferences.change_preference(
+        ctx.account.user, AnsweredMeetings, lambda held: held.with_answer(done)
+    )
+    return made
+
+
+async def _answered_before(name: str, ctx: Context) -> ServerId | None:
+    """What a device is told that did not hear of it: the request is in Deleted Items by now, a declined item gone."""
+    held = await ctx.ports.preferences.preference(ctx.account.user, AnsweredMeetings)
+    for answered in held.answers:
+        if answered.name == name:
+            return ServerId(answered.calendar_id) if answered.calendar_id else None
+    raise Failed(Status.INVALID_MEETING_REQUEST)
 
 
 def _answers_in_calendar(ctx: Context) -> bool:

@@ -14,6 +14,9 @@ from eas_server.model.ids import CollectionId, UserId
 MAX_CONVERSATION_RULES: Final = 1000
 """How many conversations of a user are moved always. Their record takes some 50 octets each."""
 
+MAX_ANSWERED_MEETINGS: Final = 100
+"""As many as one MeetingResponse may have."""
+
 
 class Preference(Protocol):
     """A record that the port `Preferences` keeps."""
@@ -70,6 +73,28 @@ class ConversationRules:
         if folder is not None:
             kept.append(ConversationRule(conversation_id=conversation_id, folder=folder))
         return ConversationRules(rules=tuple(kept[-MAX_CONVERSATION_RULES:]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredMeeting:
+    """A MeetingResponse that was carried out: what names it, and the calendar item that it gave ("": none)."""
+
+    name: str
+    calendar_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredMeetings:
+    """The last meetings that a user has answered: a device that did not hear of it asks again."""
+
+    KIND: ClassVar[str] = "answered-meetings"
+
+    answers: tuple[AnsweredMeeting, ...] = ()
+
+    def with_answer(self, answer: AnsweredMeeting) -> "AnsweredMeetings":
+        """These and one more; of too many the oldest is dropped."""
+        kept = [held for held in self.answers if held.name != answer.name]
+        return AnsweredMeetings(answers=(*kept, answer)[-MAX_ANSWERED_MEETINGS:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

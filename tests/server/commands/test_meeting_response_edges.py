@@ -28,6 +28,7 @@ from tests.server.commands.meeting_mail import (
     CALENDAR,
     DECLINE,
     INBOX,
+    MAYBE,
     deliver,
     event,
     invitation,
@@ -239,3 +240,24 @@ async def test_what_cannot_be_sent_changes_nothing(all_: Colleagues, submission:
     all_.bob.bench.submission = works
     (result,) = await respond(all_.bob, to(name, ACCEPT, send_response=SendResponse()))
     assert result.status == Status.SUCCESS
+
+
+@pytest.mark.parametrize("answer", [ACCEPT, DECLINE])
+async def test_a_device_that_did_not_hear_of_it_asks_again(all_: Colleagues, answer: int) -> None:
+    await deliver(all_, mail(ics()))
+    name, _ = await invitation(all_.bob)
+    asked = to(name, answer, send_response=SendResponse())
+    first = await respond(all_.bob, asked)
+    assert await respond(all_.bob, asked) == first
+    assert first[0].status == Status.SUCCESS
+    assert len(await all_.alice.mail()) == 1
+    (other,) = await respond(all_.bob, to(name, MAYBE))  # another answer to what is in Deleted Items
+    assert other.status == Status.INVALID_MEETING_REQUEST
+
+
+async def test_a_declined_calendar_item_is_declined_again(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics()))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    first = await respond(all_.bob, to(name, DECLINE))
+    assert await respond(all_.bob, to(name, DECLINE)) == first
+    assert first[0].status == Status.SUCCESS
