@@ -215,7 +215,10 @@ def wanted(version: ProtocolVersion, *names: str, end: str | None = "2026-12-01T
     times = [("StartTime", "2026-12-01T12:00:00.000Z"), *([("EndTime", end)] if end is not None else [])]
     options = [
         Element(find("ResolveRecipients:Availability"), [Element(find(f"ResolveRecipients:{n}"), t) for n, t in times]),
-        Element(find("ResolveRecipients:Picture"), [Element(find("ResolveRecipients:MaxPictures"), "1")]),
+        Element(
+            find("ResolveRecipients:Picture"),
+            [Element(find("ResolveRecipients:MaxSize"), "100"), Element(find("ResolveRecipients:MaxPictures"), "1")],
+        ),
     ]
     to = [Element(find("ResolveRecipients:To"), name) for name in names]
     return Element(
@@ -230,6 +233,9 @@ def wanted(version: ProtocolVersion, *names: str, end: str | None = "2026-12-01T
 @pytest.mark.requirement("MS-ASCMD_R7264", "MS-ASCMD_R7265", "MS-ASCMD_R7267", "MS-ASCMD_R7268", "MS-ASCMD_R6518")
 @pytest.mark.requirement("MS-ASCMD_R6519", "MS-ASCMD_R6520", "MS-ASCMD_R6521", "MS-ASCMD_R6521100801", "MS-ASCMD_R7206")
 @pytest.mark.requirement("MS-ASCMD_R7207", "MS-ASCMD_R7208", "MS-ASCMD_R7209", "MS-ASCMD_R7209101801", "MS-ASCMD_R4624")
+@pytest.mark.requirement("MS-ASCMD_R6774", "MS-ASCMD_R6775", "MS-ASCMD_R6776", "MS-ASCMD_R6777", "MS-ASCMD_R6782")
+@pytest.mark.requirement("MS-ASCMD_R6783", "MS-ASCMD_R6784", "MS-ASCMD_R6785", "MS-ASCMD_R6785101601", "MS-ASCMD_R6082")
+@pytest.mark.requirement("MS-ASCMD_R6083", "MS-ASCMD_R6084", "MS-ASCMD_R6084100601", "MS-ASCMD_R7511")
 @pytest.mark.parametrize("version", SUPPORTED, ids=str)
 async def test_each_version_gets_what_it_has(box: Mailbox, version: ProtocolVersion) -> None:
     box.bench.version = version

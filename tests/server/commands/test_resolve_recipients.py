@@ -338,6 +338,8 @@ async def test_a_request_without_options() -> None:
 @pytest.mark.requirement(
     "MS-ASCMD_R4310", "MS-ASCMD_R4311", "MS-ASCMD_R4312", "MS-ASCMD_R4313", "MS-ASCMD_R3286", "MS-ASCMD_R3291"
 )
+@pytest.mark.requirement("MS-ASCMD_R3287", "MS-ASCMD_R3288", "MS-ASCMD_R3289", "MS-ASCMD_R4309", "MS-ASCMD_R5350")
+@pytest.mark.requirement("MS-ASCMD_R5351")
 async def test_pictures_are_counted_for_each_to() -> None:
     small, large = b"x" * 10, b"x" * 11
     directory = People(person("a", picture=small), person("b"), person("c", picture=large), person("d", picture=small))

@@ -1,5 +1,6 @@
 """Automatic replies go out as they were set by Settings, once per sender and period, and never to machines."""
 
+import asyncio
 import email
 import email.policy
 from collections.abc import AsyncIterator
@@ -8,14 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eas_server.commands import out_of_office, settings
 from eas_server.commands.kept_items import Writing, new_item, written
 from eas_server.model.blob import read
-from eas_server.model.mail import FolderType, ItemClass
-from eas_server.model.preferences import ConversationRule, ConversationRules
+from eas_server.model.directory import DirectoryEntry
+from eas_server.model.mail import FolderType, ItemClass, MessageIndex
+from eas_server.model.preferences import AutomaticReply, ConversationRule, ConversationRules
 from eas_server.model.settings import Answered
+from eas_server.render.meetings.letter import Person
 from eas_server.render.mime import index_message
+from eas_server.render.out_of_office import Envelope, automatic_reply, is_answerable, is_personal, normal
 from protocol.commands.oof import NewSettings, OofMessage
 from protocol.commands.settings import Oof, Request
 from protocol.items.contacts import Contact
@@ -278,3 +284,72 @@ async def test_a_conversation_that_is_thrown_away_is_not_answered(home: House, f
     await home.store.preferences.change_preference(user("alice"), ConversationRules, lambda _: rules)
     await home.comes(octets, DORA, "alice@example.com")
     assert len(await home.outgoing()) == count
+
+
+async def test_mails_at_once_are_answered_once(home: House) -> None:
+    await sets(home, ON)
+    letters = [mail(f"m{n}", sender=DORA) for n in range(5)]
+    await asyncio.gather(*(home.comes(octets, DORA, "alice@example.com") for octets in letters))
+    assert len(await home.outgoing()) == 1
+
+
+async def test_a_sender_without_room_is_not_answered(home: House) -> None:
+    await sets(home, ON)
+    await home.store.admin.set_quota(user("bob"), 100)
+    await home.send(await home.bench("bob"), mail("full"), save=False)
+    assert await home.subjects("alice") == ["full"]
+    assert await home.subjects("bob") == []
+
+
+async def test_whom_a_message_did_not_reach_answers_nothing(home: House) -> None:
+    await sets(home, ON)
+    await home.store.admin.set_quota(user("alice"), 100)
+    octets = mail("big", sender="carol@example.com", to="alice@example.com, bob@example.com")
+    await home.send(await home.bench("carol"), octets)
+    assert not [subject for subject in await home.subjects("carol") if subject.startswith("Automatic")]
+
+
+async def test_the_answer_comes_from_the_address_that_was_written_to(home: House) -> None:
+    entry = DirectoryEntry(
+        key="", display_name="Dave \u2603 Doe", email="dave@example.com", addresses=("d.doe@example.com",)
+    )
+    await home.store.admin.add_user("dave@example.com", None, entry)
+    await sets(home, ON, "dave")
+    await home.comes(mail("hi", sender=DORA, to="D.Doe@Example.com"), DORA, "D.Doe@Example.com")
+    ((_, _, octets),) = await home.outgoing()
+    (sender,) = email.message_from_bytes(octets, policy=email.policy.default)["From"].addresses
+    assert (sender.display_name, sender.addr_spec.lower()) == ("Dave \u2603 Doe", "d.doe@example.com")
+
+
+FIELDS = st.dictionaries(
+    st.sampled_from(
+        "to cc from sender auto-submitted precedence x-spam-flag x-auto-response-suppress content-type return-path "
+        "list-id subject".split()
+    ),
+    st.lists(st.binary(max_size=60) | st.sampled_from([b"alice@example.com", b"no", b"<>", b"yes"]), max_size=3),
+)
+
+
+@given(fields=FIELDS, sender=st.text(max_size=60) | st.emails())
+def test_any_header_is_judged(fields: dict[str, list[bytes]], sender: str) -> None:
+    judged = is_personal(fields, {"alice@example.com"})
+    assert judged in {True, False}
+    if judged:
+        assert "list-id" not in fields
+    if is_answerable(sender):
+        assert normal(sender).count("@") == 1
+
+
+@given(text=st.text(max_size=400), subject=st.text(max_size=400), html=st.booleans())
+def test_any_reply_is_a_mail(text: str, subject: str, html: bool) -> None:
+    envelope = Envelope(
+        sender=Person(address="alice@example.com", name=subject), to=DORA, now=NOW, message_id="<1@x.y>"
+    )
+    index = MessageIndex(size=1, subject=subject, message_id="<2@x.y>", references=("<\u00e9@x>", "<3@x.y>"))
+    octets = automatic_reply(AutomaticReply(enabled=True, text=text, html=html), index, envelope)
+    assert octets.isascii()
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
+    assert b"\n" not in octets.replace(b"\r\n", b"")
+    found, _ = index_message(octets)
+    assert (found.message_id, found.in_reply_to, found.broken) == ("<1@x.y>", "<2@x.y>", "")
+    assert found.subject.startswith("Automatic reply:")
