@@ -418,7 +418,7 @@ class KeptMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def device_starts_anew(self, name: int) -> None:
-        self.devices[name].key = "0"
+        self.devices[name].key, self.devices[name].lost = "0", None
 
     @rule(name=names, window=windows)
     def device_catches_up(self, name: int, window: int | None) -> None:
