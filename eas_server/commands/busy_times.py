@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from eas_server.commands.kept_items import octets_of, owner_of
+from eas_server.commands.kept_items import octets_of
+from eas_server.delivery.calendar_items import owner_of
 from eas_server.errors import NoSuchFolder, StaleToken
 from eas_server.interfaces import MailStore
 from eas_server.model.directory import Account

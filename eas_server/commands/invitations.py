@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from eas_server.commands.context import Context
-from eas_server.commands.kept_items import owner_of
 from eas_server.commands.server_mail import ServerMail, send_server_mail
+from eas_server.delivery.calendar_items import owner_of
 from eas_server.errors import StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission
 from eas_server.model.mail import Folder, ItemClass

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from eas_server.delivery.calendar_items import owner_of
 from eas_server.model import blob
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.directory import Account
@@ -90,11 +91,6 @@ def _write_note(stored: bytes | None, change: Note, how: Writing) -> bytes:
 
 def _write_task(stored: bytes | None, change: Task, how: Writing) -> bytes:
     return tasks.apply_task(stored, change, version=how.version, now=how.now, uid=how.uid)
-
-
-def owner_of(account: Account) -> calendar.Owner:
-    """Whose calendar it is."""
-    return calendar.Owner(name=account.display_name, address=account.address, aliases=account.addresses)
 
 
 def _read_event(octets: bytes, how: Reading) -> Calendar:

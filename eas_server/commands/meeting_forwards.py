@@ -20,10 +20,10 @@ from typing import Final
 from eas_server.commands.compose import MAX_RECIPIENTS, Message, Order, send
 from eas_server.commands.context import Context
 from eas_server.commands.invitations import letter_of
-from eas_server.commands.kept_items import owner_of
 from eas_server.commands.quoting import Quoted, add_original
 from eas_server.commands.rights import protect
 from eas_server.commands.server_mail import ServerMail, send_server_mail
+from eas_server.delivery.calendar_items import owner_of
 from eas_server.errors import CommandError, NoSuchFolder, NoSuchItem, StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission, Submitted
 from eas_server.model import blob
