@@ -44,22 +44,16 @@ CROSS JOIN items ON items.key = found.key
 """
 """The items that have the words. CROSS JOIN keeps SQLite from walking through all words and all of a folder instead."""
 _CONTAINS = "instr(' ' || item_words.words, :word_{}) > 0"
-_recent = items.alias("recent")
-_CONVERSATIONS = Sql(
-    select(items.c.id, items.c.revision, items.c.received)
-    .where(
-        items.c.folder == bindparam("place"),
-        items.c.received < bindparam("since"),
-        items.c.conversation.in_(
-            select(_recent.c.conversation).where(
-                _recent.c.folder == bindparam("place"),
-                _recent.c.received >= bindparam("since"),
-                _recent.c.conversation != bindparam("none"),
-            )
-        ),
-    )
-    .order_by(items.c.received.desc(), items.c.id.desc())
-)
+_CONVERSATIONS = """
+SELECT items.id, items.revision, items.received
+FROM (SELECT DISTINCT +conversation AS id FROM items WHERE folder = :place AND received >= :since) AS recent
+  CROSS JOIN items ON items.conversation = recent.id
+WHERE recent.id != x'' AND +items.folder = :place AND +items.received < :since
+ORDER BY items.received DESC, items.id DESC
+"""
+"""From what is within the limit to its conversations: mostly that is less than what is not. A CROSS JOIN is done in the
+order in which it is written, and what stands behind a + by no index.
+"""
 _ENTRY = Sql(
     select(items.c.id, items.c.revision, items.c.received).where(
         items.c.folder == bindparam("place"), items.c.id == bindparam("item")
@@ -133,7 +127,7 @@ class SqliteSearch:
         """See the port."""
         row = (await self._mailboxes.get(user)).row(collection)
         found = await self._readers.run(
-            lambda connection: _CONVERSATIONS.all(connection, place=row, since=since, none=b"")
+            lambda connection: connection.execute(_CONVERSATIONS, {"place": row, "since": since}).fetchall()
         )
         return [_entry(each) for each in found]
 
