@@ -41,6 +41,8 @@ _UNDECODED: Final = 2 * 1024 * 1024
 
 _PAGES: Final = frozenset(("Move", "GetItemEstimate", "Ping", "Provision"))
 """Namespaces that hold nothing of people: what they say is shown whole."""
+_CONTAINER: Final = "Data"
+"""Of Provision: text in it is none that the protocol knows."""
 _NAMES: Final = """
     SyncKey ClientId ServerId Status Class CollectionId GetChanges MoreAvailable WindowSize FilterType Truncation
     Conflict DeletesAsMoves SoftDelete MIMESupport MIMETruncation Wait Limit Partial ConversationMode MaxItems
@@ -105,7 +107,7 @@ def _shown(element: Element) -> str | None:
         return None
     if isinstance(content, (Opaque, Inline)):
         return f"[{size_of(content.octets)} octets]"
-    if element.tag.namespace in _PAGES or element.tag.name in _SHOWN:
+    if element.tag.name in _SHOWN or (element.tag.namespace in _PAGES and element.tag.name != _CONTAINER):
         return content
     return f"[{len(content)} characters]"
 

@@ -127,8 +127,8 @@ class Administration:
         try:
             return msgspec.json.decode(octets, type=operation.body)
         except msgspec.ValidationError as error:
-            reason, _, where = str(error).rpartition(" - at `")
-            raise Unfit(where.rstrip("`").removeprefix("$").removeprefix("."), reason or str(error)) from None
+            reason, _, where = str(error).partition(" - at `")
+            raise Unfit(where.rstrip("`").removeprefix("$").removeprefix("."), reason) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unfit("", f"the body is no JSON: {error}") from None
 

@@ -129,11 +129,7 @@ async def test_a_failure_of_the_server_says_nothing_of_its_inside(api, monkeypat
 async def test_the_description_is_that_of_the_routes(api):
     described = await api.get("/v1/openapi.json")
     assert (described["openapi"], described["info"]["version"]) == ("3.1.0", "1.2.3")
-    served = {
-        (method.lower(), route.path)
-        for route in api.app._routes.routes
-        for method in route.methods
-    }
+    served = {(method.lower(), route.path) for route in api.app._routes.routes for method in route.methods}
     told = {(method, path) for path, methods in described["paths"].items() for method in methods}
     assert told == served
     names = [one["operationId"] for methods in described["paths"].values() for one in methods.values()]
