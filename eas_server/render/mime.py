@@ -67,8 +67,8 @@ def index_message(octets: Octets, *, received: datetime | None = None) -> tuple[
     structure = scan(octets)
     root = structure.root
     found = contents.collect(root) if not structure.broken else Contents()
-    body = _body(octets, structure, found)
     kind = _kind(octets, structure, found)
+    body = _body(octets, structure, found, kind.description)
     fields = root.fields
     subject = headers.text(headers.first(fields, "subject"))[:MAX_SUBJECT]
     sender = _people(fields, "from")[:1]
@@ -126,6 +126,8 @@ class _Kind:
     message_class: str
     content_class: str = CONTENT_CLASS
     calendar: TextPart | None = None
+    description: str = ""
+    """The text of the event, for a message that has no other."""
 
 
 def _kind(octets: Octets, structure: Structure, found: Contents) -> _Kind:
@@ -138,9 +140,14 @@ def _kind(octets: Octets, structure: Structure, found: Contents) -> _Kind:
         if notification is not None:
             return _Kind(message_class=notification, content_class=itip.CONTENT_CLASS)
         return _Kind(message_class=plain)
-    part, named = meeting
+    part, message = meeting
     found.attached = [held for held in found.attached if held[0] is not part]
-    return _Kind(message_class=named, content_class=itip.CONTENT_CLASS, calendar=itip.text_part(part))
+    return _Kind(
+        message_class=message.message_class or message_class.NOTE,
+        content_class=itip.CONTENT_CLASS,
+        calendar=itip.text_part(part),
+        description=(message.main.text("DESCRIPTION") or "")[:PREVIEW_LENGTH],
+    )
 
 
 def _people(fields: Fields, name: str) -> tuple[Mailbox, ...]:
@@ -197,13 +204,16 @@ def _importance(fields: Fields) -> int:
     return NORMAL
 
 
-def _body(octets: Octets, structure: Structure, found: Contents) -> _Body:
+def _body(octets: Octets, structure: Structure, found: Contents, otherwise: str) -> _Body:
+    """The text; `otherwise` is shown where there is none."""
     root = structure.root
     if structure.broken:
         found = Contents(plain=Part(root.header, root.start, root.end, {}, "text/plain", {}))
     if contents.cms_type(root):
         return _wrapped_body(octets, root)
-    return _text_body(octets, found)
+    body = _text_body(octets, found)
+    body.shown = body.shown or otherwise
+    return body
 
 
 def _text_body(octets: Octets, found: Contents) -> _Body:

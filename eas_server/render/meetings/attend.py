@@ -10,7 +10,16 @@ from eas_server.render.calendar.times import Zones, read_time
 from eas_server.render.contentlines import Component, dump
 from eas_server.render.meetings.answers import take_answer
 from eas_server.render.meetings.cancelled import cancel
-from eas_server.render.meetings.invited import Reader, accepts_request, invite, speaks_for, with_zones_of
+from eas_server.render.meetings.invited import (
+    Reader,
+    accepts_request,
+    age_of,
+    invite,
+    key_of,
+    sequence_of,
+    speaks_for,
+    with_zones_of,
+)
 from eas_server.render.meetings.itip import MeetingMessage, Method, uid_of
 from eas_server.render.pim import InvalidItem
 
@@ -59,6 +68,34 @@ def _read(octets: bytes, owner: Owner) -> Series | None:
     except InvalidItem:
         return None
     return series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an invitation is to a calendar."""
+
+    is_outdated: bool = False
+    """The calendar knows something newer."""
+    is_orphan: bool = False
+    """It is for an occurrence of a series that the calendar does not have."""
+
+
+def standing(octets: Sequence[bytes], message: MeetingMessage, owner: Owner) -> Standing:
+    """What an invitation is to the items `octets`, all that may have its UID."""
+    copies = Copies(octets, message.uid, owner)
+    zones = Zones(message.calendar, owner.zone)
+    event, whole = message.main, copies.whole
+    if not message.is_of_occurrences:
+        return Standing(is_outdated=whole is not None and age_of(event) < age_of(whole.series.master))
+    if whole is None:
+        orphan = copies.orphan_of(event, zones)
+        newer = orphan is not None and age_of(event) < age_of(orphan.series.master)
+        return Standing(is_outdated=newer, is_orphan=True)
+    key = key_of(event, zones, whole.series)
+    held = None if key is None else whole.series.changed.get(key)
+    if held is not None:
+        return Standing(is_outdated=age_of(event) < age_of(held[0]))
+    return Standing(is_outdated=sequence_of(event) < sequence_of(whole.series.master))
 
 
 def edits(octets: Sequence[bytes], message: MeetingMessage, reader: Reader) -> list[Edit]:

@@ -123,16 +123,15 @@ def named_class(root: Part) -> str | None:
 # ---- finding
 
 
-def find(octets: Octets, root: Part) -> tuple[Part, str] | None:
-    """The part that makes a message a meeting message, and its MessageClass; None for all other messages."""
+def find(octets: Octets, root: Part) -> tuple[Part, MeetingMessage] | None:
+    """The part that makes a message a meeting message, and what it says; None for all other messages."""
     parts = (part for part in root.walk() if part.type == CALENDAR)
     for part, _ in zip(parts, range(_MAX_PARTS), strict=False):
         if not _is_meant(part) or part.end - part.start > MAX_OCTETS:
             continue
         message = read(bytes(octets[part.start : part.end]), text_part(part), method=part.params.get("method", ""))
-        found = None if message is None else message.message_class
-        if found is not None:
-            return part, found
+        if message is not None and message.message_class is not None:
+            return part, message
     return None
 
 

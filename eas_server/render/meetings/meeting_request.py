@@ -13,6 +13,7 @@ from eas_server.render.calendar.people import address_of
 from eas_server.render.calendar.series import Owner, Series, series_of
 from eas_server.render.calendar.times import Time, read_time, read_value
 from eas_server.render.contentlines import Component, Property
+from eas_server.render.meetings.attend import Standing
 from eas_server.render.meetings.invited import intended_busy
 from eas_server.render.meetings.itip import MeetingMessage, Method
 from eas_server.render.objects import moment_of
@@ -39,11 +40,17 @@ _LAST_YEAR: Final = 4500
 
 
 def meeting_request(
-    message: MeetingMessage, *, owner: Owner, version: ProtocolVersion, now: datetime
+    message: MeetingMessage,
+    *,
+    owner: Owner,
+    version: ProtocolVersion,
+    now: datetime,
+    standing: Standing = Standing(),  # noqa: B008 -- frozen
 ) -> MeetingRequest | None:
     """The element for a reader of the message; None where the reader is the organizer of what it asks for.
 
-    Whatever is missing or wrong in the calendar part is left out. `now` stands in for a missing DTSTAMP.
+    Whatever is missing or wrong in the calendar part is left out. `now` stands in for a missing DTSTAMP; `standing`
+    says what the reader's calendar knows of the meeting.
     """
     event = message.main
     organizer = event.first("ORGANIZER")
@@ -52,7 +59,7 @@ def meeting_request(
         return None
     try:
         series = series_of(message.calendar, owner)
-        return _Writing(message, series, series.details, owner, version, now).element()
+        return _Writing(message, series, series.details, owner, version, now, standing).element()
     except InvalidItem:  # an answer need not say when the meeting is
         return _bare(message, owner, now)
 
@@ -91,6 +98,7 @@ class _Writing:
     owner: Owner
     version: ProtocolVersion
     now: datetime
+    standing: Standing
 
     def element(self) -> MeetingRequest:
         held, event = self.held, self.message.main
@@ -130,7 +138,8 @@ class _Writing:
 
     def _instance_type(self) -> InstanceType:
         if self.message.is_of_occurrences:
-            return InstanceType.EXCEPTION
+            alone = self.standing.is_orphan and self.version >= V16_0
+            return InstanceType.ORPHAN if alone else InstanceType.EXCEPTION
         return InstanceType.MASTER if self.series.recurs else InstanceType.SINGLE
 
     def _recurrence_id(self) -> datetime | None:
@@ -159,6 +168,8 @@ class _Writing:
         """An update that does not ask again says so: the answer that the organizer knows stands in it."""
         if self.message.method is not Method.REQUEST:
             return MeetingMessageType.SILENT_UPDATE
+        if self.standing.is_outdated:
+            return MeetingMessageType.OUTDATED
         sequence = (self.message.main.text("SEQUENCE") or "0").strip()
         if not sequence.isascii() or not sequence.isdecimal() or not sequence.strip("0"):
             return MeetingMessageType.INITIAL_REQUEST

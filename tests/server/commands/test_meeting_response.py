@@ -410,3 +410,19 @@ async def test_who_wants_no_proposals_gets_none(all_: Colleagues) -> None:
     (result,) = await respond(all_.bob, to(name, MAYBE, send_response=proposal))
     assert result.status == Status.INVALID_MEETING_REQUEST
     assert await all_.alice.mail() == []
+
+
+# ---- what the message says of itself
+
+
+@pytest.mark.requirement("MS-ASEMAIL_R537", "MS-ASEMAIL_R1070", "MS-ASEMAIL_R1258", "MS-ASEMAIL_R1355")
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_invitations_that_are_out_of_date_or_alone(all_: Colleagues, version: ProtocolVersion) -> None:
+    all_.speak(version)
+    await deliver(all_, mail(ics()))
+    await deliver(all_, mail(ics(sequence=1, start="DTSTART:20261201T093000Z")))
+    await deliver(all_, mail(ics(uid="series@example.com", more=("RECURRENCE-ID:20261201T080000Z",))))
+    found = [m.meeting_request for _, m in sorted((await shown(all_.bob, INBOX, Email)).items())]
+    kinds = [request.meeting_message_type for request in found]
+    assert kinds == ([4, 2, 1] if version >= V14_1 else [None] * 3)
+    assert [request.instance_type for request in found] == [0, 0, 4 if version >= V16_0 else 3]

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
+from eas_server.render.body import choose_body, finish
 from eas_server.render.calendar import Owner, calendar_from, occurrences
 from eas_server.render.calendar.series import Series, read_series
 from eas_server.render.contentlines import Component, parse
 from eas_server.render.meetings import attend
 from eas_server.render.meetings.answers import respond
-from eas_server.render.meetings.attend import Edit
+from eas_server.render.meetings.attend import Edit, Standing
 from eas_server.render.meetings.invited import MAX_ATTENDEES, Reader
 from eas_server.render.mime import index_message
+from protocol.items.airsyncbase import Body, BodyType
 from protocol.items.calendar import (
     AttendeeStatus,
     BusyStatus,
@@ -22,6 +24,7 @@ from protocol.items.calendar import (
     ResponseType,
 )
 from protocol.versions import V16_1
+from tests.server.render import corpus
 from tests.server.render.invitations import ALICE, APPLE, BOB, OUTLOOK, answer, google, ics, mail, read
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -150,6 +153,18 @@ def test_other_charsets() -> None:
 def test_a_calendar_alone_is_a_meeting_message(top: bytes) -> None:
     octets = b"From: alice@example.com\r\nSubject: x\r\nContent-Type: " + top + b"\r\n\r\n" + ics()
     assert read(octets).uid == "meeting-1@example.com"
+
+
+@pytest.mark.parametrize("text", ["Bring cake", "", "x" * 5000])
+def test_a_calendar_alone_shows_its_text(text: str) -> None:
+    head = b"From: alice@example.com\r\nSubject: x\r\nContent-Type: text/calendar\r\n\r\n"
+    octets = head + ics(more=(f"DESCRIPTION:{text}",))
+    found = corpus.item(octets)
+    assert found.index.preview == text[:1024]
+    plan = choose_body(found, preferences=())
+    assert finish(plan, b"").body() == Body(
+        type=BodyType.PLAIN, estimated_data_size=len(text[:1024]), truncated=False, data=text[:1024]
+    )
 
 
 # ---- invitations
@@ -586,3 +601,31 @@ def test_an_own_answer_to_one_occurrence() -> None:
 
 def test_edits_name_their_items() -> None:
     assert attend.edits([], read(mail(ics())), reader()) == [Edit(None, invited())]
+
+
+# ---- how an invitation stands to the calendar
+
+
+def test_an_invitation_is_outdated_when_the_calendar_knows_better() -> None:
+    start, end = "DTSTART:20261202T150000Z", "DTEND:20261202T160000Z"
+    first, second = read(mail(ics(more=DAILY))), read(mail(ics(more=DAILY, sequence=1)))
+    occurrence = read(mail(ics(start=start, end=end, more=(SECOND,), sequence=1)))
+    held = brought_in([], ics(more=DAILY))
+    for message in (first, second, occurrence):
+        assert attend.standing(held, message, BOB) == Standing()
+    held = brought_in(held, ics(start=start, end=end, more=(SECOND,), sequence=2))
+    assert attend.standing(held, occurrence, BOB) == Standing(is_outdated=True)
+    held = brought_in(held, ics(more=DAILY, sequence=3))
+    assert attend.standing(held, first, BOB) == attend.standing(held, second, BOB) == Standing(is_outdated=True)
+    assert attend.standing([], first, BOB) == Standing()
+
+
+def test_an_occurrence_alone_is_an_orphan() -> None:
+    event = ics(more=(SECOND,))
+    message = read(mail(event))
+    assert attend.standing([], message, BOB) == Standing(is_orphan=True)
+    held = brought_in([], event)
+    assert attend.standing(held, message, BOB) == Standing(is_orphan=True)
+    newer = brought_in(held, ics(more=(SECOND,), sequence=1))
+    assert attend.standing(newer, message, BOB) == Standing(is_outdated=True, is_orphan=True)
+    assert attend.standing([b"junk"], message, BOB) == Standing(is_orphan=True)
