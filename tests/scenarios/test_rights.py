@@ -11,10 +11,22 @@ from eas_server.lab.device import octets_of
 from eas_server.model.mail import FolderType
 from eas_server.render.rights import NOTICE, SEALED_NAME
 from protocol import wbxml
-from protocol.client import ITEM_OPERATIONS, MOVE_ITEMS, SEARCH, SEND_MAIL, SETTINGS, SYNC, Command, QueryForm, compose
+from protocol.client import (
+    ITEM_OPERATIONS,
+    MEETING_RESPONSE,
+    MOVE_ITEMS,
+    SEARCH,
+    SEND_MAIL,
+    SETTINGS,
+    SYNC,
+    Command,
+    QueryForm,
+    compose,
+)
 from protocol.codepages import tag
-from protocol.commands import item_operations, move_items, search, settings, sync
+from protocol.commands import item_operations, meeting_response, move_items, search, settings, sync
 from protocol.elements import Element
+from protocol.items.email import Email
 from protocol.items.rights import License
 from protocol.schema import EMPTY, dump
 from protocol.status import CommonStatus
@@ -68,15 +80,11 @@ async def world(guarded: Server) -> AsyncIterator[World]:
     await made.close()
 
 
-def is_sealed(found: object) -> bool:
+def is_sealed(found: Email) -> bool:
     """Whether nothing of the content can be seen, and no license is there."""
-    text = text_of(found)  # type: ignore[arg-type]  # an Email
-    return (
-        NOTICE in text
-        and "secret" not in text
-        and names_of(found) == [SEALED_NAME]  # type: ignore[arg-type]
-        and found.rights_management_license is None  # type: ignore[attr-defined]
-    )
+    text = text_of(found)
+    hidden = NOTICE in text and "secret" not in text and names_of(found) == [SEALED_NAME]
+    return hidden and found.rights_management_license is None
 
 
 # ---- templates
@@ -475,7 +483,11 @@ async def test_a_protected_invitation_does_not_reach_the_calendar(world: World, 
     head, _, _ = alice.letter("bob").partition(b"MIME-Version")
     content = b"MIME-Version: 1.0\r\nContent-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n"
     assert await alice.send(head + content + event.replace("\n", "\r\n").encode(), template) is None
-    _, found = await bob.newest(BLIND)
+    server_id, found = await bob.newest(BLIND)
     assert (found.meeting_request is None) == (template is not None)
+    answer = meeting_response.Answer(user_response=1, collection_id=bob.inbox, request_id=server_id)
+    response = (await bob.device.call(MEETING_RESPONSE, meeting_response.Request(answers=(answer,)))).take()
+    refused = [result.status for result in response.results] == [meeting_response.Status.INVALID_MEETING_REQUEST]
+    assert refused == (template is not None)
     news = await bob.device.catch_up(bob.folders[FolderType.CALENDAR], options=())
     assert bool(news.commands) == (template is None)

@@ -217,7 +217,7 @@ async def test_a_protected_original_that_cannot_be_reached(box: Mailbox, monkeyp
     reply = smart_reply.Request(**answered(box, server_id))
     with pytest.raises(Exception, match="169") as caught:
         await box.bench.run_tree(smart_reply.COMMAND, schema.dump(reply))
-    assert caught.value.status == CommonStatus.IRM_TRANSIENT_ERROR  # type: ignore[attr-defined]
+    assert caught.value.status == CommonStatus.IRM_TRANSIENT_ERROR
 
 
 class Down:
@@ -322,6 +322,8 @@ async def test_a_header_that_nobody_may_send_is_sealed_too(box: Mailbox) -> None
     (item,) = await ProtectedMail(box.store.mail).fetch(ALICE.user, INBOX, [ItemId(1)])
     assert SECRET.encode() not in await read(item.content)
     assert item.inside is not None
+    assert item.index.conversation_id == item.inside.index.conversation_id
+    assert item.index.conversation_index == item.inside.index.conversation_index
 
 
 # ---- other ways to a message
@@ -364,7 +366,7 @@ async def test_get_attachment_has_the_seal_alone(box: Mailbox, version: Protocol
     assert first.content_type == SEALED_TYPE
     assert (await get_attachment.COMMAND.handle(f"{name}:1", context)).status == 500
     box.bench.version = V16_1
-    (attachment,) = email_in(await fetch(box, name)).attachments.changes  # type: ignore[union-attr]
+    (attachment,) = email_in(await fetch(box, name)).attachments.changes
     assert (attachment.display_name, attachment.file_reference) == ("plan.pdf", f"{name}:1")
 
 
