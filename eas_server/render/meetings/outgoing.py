@@ -253,7 +253,10 @@ def _notices(before: bytes | None, old: Series | None, kept: bytes, new: Series,
     now_invited = _invited(new.master, owner)
     if before is None or old is None:
         if not new.details.cancelled:
-            yield from _request(kept, _everybody(new, owner))
+            yield from _request(kept, tuple(now_invited.values()))
+            for key in sorted(new.changed):
+                guests = _except(_invited(_event_of(new, key), owner), now_invited)
+                yield from _request(kept, guests, new.moment_of(key, V16_1))
         return
     were_invited = _invited(old.master, owner)
     difference = _of_series(old, new)
@@ -266,12 +269,22 @@ def _notices(before: bytes | None, old: Series | None, kept: bytes, new: Series,
     if gone and not old.details.cancelled:
         event = _with_sequence(old.calendar, old.master, _sequence(new.master))
         yield Notice(method="CANCEL", event=dump(event), to=gone, alone=True)
+        yield from _still_invited(kept, new, were_invited.keys() - now_invited.keys(), owner)
     if difference.told:
-        yield from _request(kept, _everybody(new, owner))
-        return
-    yield from _request(kept, _except(now_invited, were_invited))
-    settled = were_invited.keys() ^ now_invited.keys()
+        yield from _request(kept, tuple(now_invited.values()))
+        settled = were_invited.keys() | now_invited.keys()
+    else:
+        yield from _request(kept, _except(now_invited, were_invited))
+        settled = were_invited.keys() ^ now_invited.keys()
     yield from _of_occurrences(old, kept, new, owner, settled)
+
+
+def _still_invited(kept: bytes, new: Series, gone: Collection[str], owner: Owner) -> Iterator[Notice]:
+    """Single occurrences to which those are invited who are off the list of the series."""
+    for key, (event, _) in sorted(new.changed.items(), key=lambda each: each[0]):
+        guests = {name: who for name, who in _invited(event, owner).items() if name in gone}
+        if guests and not read_details(event, new.zones).cancelled:
+            yield from _request(kept, tuple(guests.values()), new.moment_of(key, V16_1))
 
 
 def _request(event: bytes, to: tuple[Attendee, ...], instance: datetime | None = None) -> Iterator[Notice]:
