@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "cert": "Issue, import, publish and list certificates.",
     "policy": "See policies, and assign them to users and groups.",
     "calendar": "Who sees what of a calendar, and who gets meeting mail for another.",
+    "oof": "Who is out of office, and what people are answered.",
     "seed": "Fill the store from one declared file.",
     "token": "What opens the administration API.",
     "quirk": "See and switch the oddities of clients that are let pass.",

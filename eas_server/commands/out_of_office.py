@@ -5,6 +5,7 @@ What the protocol documents leave open is decided in docs/decisions/0024-automat
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from eas_server.commands.context import Context
@@ -41,7 +42,7 @@ async def answer(asked: Oof, ctx: Context) -> OofAnswer:
         if new is not None:
             check(new)
             stored = await ctx.ports.preferences.change_preference(
-                ctx.account.user, OutOfOffice, lambda before: _stamped(before, changed(before, new, allowed), ctx)
+                ctx.account.user, OutOfOffice, lambda before: stamped(before, changed(before, new, allowed), ctx.now)
             )
         elif wanted is not None:
             stored = await ctx.ports.preferences.preference(ctx.account.user, OutOfOffice)
@@ -62,9 +63,9 @@ def _form(body_type: str) -> bool:
     return found
 
 
-def _stamped(before: OutOfOffice, after: OutOfOffice, ctx: Context) -> OutOfOffice:
-    """Any change begins a new period; a Set of what is there already does not."""
-    return before if after == before else replace(after, since=ctx.now)
+def stamped(before: OutOfOffice, after: OutOfOffice, now: datetime) -> OutOfOffice:
+    """What `before` becomes: any change begins a new period; a Set of what is there already does not."""
+    return before if after == before else replace(after, since=now)
 
 
 def check(new: NewSettings) -> None:

@@ -10,7 +10,7 @@ from eas_server.cli import COMMANDS, main
 from tests.server.cli.conftest import Shell
 
 ADMINISTRATION = Path(__file__).resolve().parents[3] / "docs" / "administration.md"
-OURS = ("user", "group", "cert", "device", "queue", "backup", "restore")
+OURS = ("user", "group", "cert", "device", "oof", "queue", "backup", "restore")
 
 
 def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
