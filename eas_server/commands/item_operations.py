@@ -21,6 +21,7 @@ from eas_server.commands.rights import attachment_place, disclosed, unprotected
 from eas_server.errors import CommandError, NoSuchFolder, Unavailable
 from eas_server.model.blob import Blob, MemoryBlob, Slice, read
 from eas_server.model.ids import CollectionId, ItemId, parse_server_id
+from eas_server.model.kinds import is_text_message
 from eas_server.model.mail import Folder, FolderType, Item
 from eas_server.model.view import NO_LIMIT, TOP, Position
 from eas_server.sync.hierarchy import is_special, subtree
@@ -45,6 +46,7 @@ from protocol.commands.item_operations import (
     in_parts,
     item_properties,
 )
+from protocol.commands.sync import SMS
 from protocol.elements import Buffer, Element, Inline, Octets, size_of
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
@@ -169,7 +171,9 @@ class _Work:
             properties = await self._properties(wanted, folder, item)
         except (_Failed, DocumentFailed, CommandError) as failed:
             return replace(answer, status=failed.status)
-        return replace(answer, item_class=folder.item_class.value, properties=properties)
+        short = self._ctx.version >= V14_0 and is_text_message(item.index.message_class)  # MS-ASCMD_R6274
+        name = SMS if short else folder.item_class.value
+        return replace(answer, item_class=name, properties=properties)
 
     # ---- items
 

@@ -19,6 +19,7 @@ from eas_server.commands.rights import disclosed
 from eas_server.commands.search_ranges import SearchFailed, Span, answered, span_of
 from eas_server.errors import NoSuchFolder, Unavailable
 from eas_server.model.ids import ROOT, CollectionId, ItemId, server_id
+from eas_server.model.kinds import MAIL_ALONE, TEXT_MESSAGE_WORD, Kinds, is_text_message
 from eas_server.model.mail import Folder, Item, ItemClass, SearchHit, SearchQuery
 from eas_server.sync.hierarchy import is_recipient_cache, subtree
 from protocol import wbxml
@@ -32,6 +33,7 @@ from protocol.commands.search import (
     item_properties,
     mailbox_query,
 )
+from protocol.commands.sync import SMS
 from protocol.status import CommonStatus
 from protocol.versions import V14_0, V14_1, ProtocolVersion
 
@@ -43,8 +45,8 @@ RESULT_OVERHEAD: Final = 1024
 """About what the properties of a message take beside its body, in octets."""
 
 MAIL: Final = frozenset({ItemClass.EMAIL})
-_CLASSES: Final = frozenset({*(known.value for known in ItemClass), "SMS"})  # MS-ASCMD_R920
-_SINCE_14: Final = frozenset({ItemClass.NOTES.value, "SMS"})  # MS-ASCMD_R6288
+_CLASSES: Final = frozenset({*(known.value for known in ItemClass), SMS})  # MS-ASCMD_R920
+_SINCE_14: Final = frozenset({ItemClass.NOTES.value, SMS})  # MS-ASCMD_R6288
 _SECOND: Final = timedelta(seconds=1)
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than any message; the calendar ends soon after it."""
@@ -63,7 +65,8 @@ async def search_mailbox(store: Store, ctx: Context) -> StoreResponse:
         answer = answered(span, (), 0)
         return answer if answer.status != StoreStatus.SUCCESS else _nothing(answer)
     shown = hits[span.first : span.first + span.count]
-    return answered(span, await _results(shown, store.options, folders, ctx, deadline), len(hits))
+    kinds = _kinds(wanted, ctx.version)
+    return answered(span, await _results(shown, store.options, folders, kinds, ctx, deadline), len(hits))
 
 
 def _nothing(answer: StoreResponse) -> StoreResponse:
@@ -123,13 +126,24 @@ def _queries(
         classes &= MAIL
     groups = (classes & MAIL, classes - MAIL)
     places = [places_of(wanted.collection_ids, folders, deep=deep, classes=group) for group in groups]
-    return [replace(asked, collections=found) for found in places if found]
+    made = [replace(asked, collections=found) for found in places if found]
+    if SMS in wanted.classes and ItemClass.EMAIL not in classes:
+        short = replace(asked, words=f"{asked.words} {TEXT_MESSAGE_WORD}")
+        made.append(replace(short, collections=places_of(wanted.collection_ids, folders, deep=deep)))
+    return made
 
 
 def _classes(wanted: And, version: ProtocolVersion) -> frozenset[ItemClass]:
-    """Those that are asked for, else all that the version has (MS-ASCMD_R921, R922); there are no text messages."""
+    """Those that are asked for, else all that the version has (MS-ASCMD_R921, R922). Text messages are mail here."""
     known = frozenset(each for each in ItemClass if has_class(version, each))
     return known.intersection(each for each in ItemClass if each.value in wanted.classes) if wanted.classes else known
+
+
+def _kinds(wanted: And, version: ProtocolVersion) -> Kinds:
+    if version < V14_0:
+        return MAIL_ALONE
+    named = wanted.classes
+    return Kinds(mail=not named or ItemClass.EMAIL.value in named, sms=not named or SMS in named)
 
 
 def places_of(
@@ -195,6 +209,7 @@ async def _results(
     hits: Sequence[SearchHit],
     options: Options,
     folders: Mapping[CollectionId, Folder],
+    kinds: Kinds,
     ctx: Context,
     deadline: float,
 ) -> list[Result]:
@@ -210,7 +225,7 @@ async def _results(
     results: list[Result] = []
     for hit in hits:
         item, folder = items.get((hit.collection, hit.id)), folders.get(hit.collection)
-        if item is None or folder is None:
+        if item is None or folder is None or not _is_of(item, folder, kinds):
             continue
         if results and (octets_left <= 0 or asyncio.get_running_loop().time() >= deadline):
             break
@@ -241,6 +256,10 @@ async def items_of(hits: Sequence[SearchHit], ctx: Context) -> dict[tuple[Collec
     return found
 
 
+def _is_of(item: Item, folder: Folder, kinds: Kinds) -> bool:
+    return folder.item_class is not ItemClass.EMAIL or kinds.wants(item.index.message_class)
+
+
 async def _result(item: Item, folder: Folder, how: ItemOptions, ctx: Context) -> Result | None:
     """None for a message that cannot be rendered: it does not hold up the others."""
     try:
@@ -251,7 +270,7 @@ async def _result(item: Item, folder: Folder, how: ItemOptions, ctx: Context) ->
         log.exception("request %s: item %s:%s cannot be rendered", ctx.request_id, folder.id, item.id)
         return None
     return Result(
-        item_class=folder.item_class.value,
+        item_class=SMS if is_text_message(item.index.message_class) else folder.item_class.value,
         long_id=server_id(folder.id, item.id),
         collection_id=folder.id,
         properties=properties,

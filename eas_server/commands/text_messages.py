@@ -12,7 +12,7 @@ from eas_server.commands.context import Context
 from eas_server.errors import StoreFull
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.ids import ItemId, server_id
-from eas_server.model.kinds import Kinds
+from eas_server.model.kinds import TEXT_MESSAGE_WORD, Kinds
 from eas_server.model.mail import Entry, Folder, ItemClass, ItemState, NewMessage
 from eas_server.model.view import TOP, View
 from eas_server.render.drafts import InvalidDraft
@@ -48,7 +48,7 @@ async def add_text_message(email: Email, name: str, folder: Folder, ctx: Context
     message = NewMessage(
         content=MemoryBlob(octets),
         index=text_message_index(index, email),
-        text=words,
+        text=f"{words}\n{TEXT_MESSAGE_WORD}",
         received=received,
         state=ItemState(read=bool(email.read), flag=flag, categories=email.categories or ()),
     )

@@ -6,6 +6,9 @@ from typing import Final
 TEXT_MESSAGE: Final = "IPM.Note.Mobile.SMS"
 """The MessageClass of a text message."""
 
+TEXT_MESSAGE_WORD: Final = "ipmnotemobilesms"
+"""By this word a search finds all text messages. It may find a mail with it too: the MessageClass decides."""
+
 
 def is_text_message(message_class: str) -> bool:
     """Whether an item of that MessageClass belongs to the class SMS."""

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
-from eas_server.commands import ping
+from eas_server.commands import item_operations, ping, search
 from eas_server.model.ids import CollectionId
 from eas_server.model.mail import FolderType
+from protocol.codepages import tag
+from protocol.commands import item_operations as operations
 from protocol.commands.ping import Folder, Request
+from protocol.commands.search import Request as SearchRequest
+from protocol.commands.search import Store
 from protocol.commands.sync import Add, AddResponse, Change, Delete, Options, SoftDelete, Status
+from protocol.elements import Element
 from protocol.items.airsyncbase import Body, BodyPreference, BodyType
 from protocol.items.email import Email, Importance
 from protocol.schema import dump, load
@@ -227,3 +232,48 @@ async def test_odd_values(box: Mailbox) -> None:
     assert shown.body is not None
     assert str(shown.body.data).strip() == "x"
     assert shown.date_received == phone.bench.now
+
+
+# ---- found and fetched
+
+
+def query(*classes: str) -> SearchRequest:
+    asked = [Element(tag("AirSync:Class"), name) for name in classes]
+    words = Element(tag("Search:FreeText"), "fox")
+    whole = Element(tag("Search:Query"), [Element(tag("Search:And"), [*asked, words])])
+    return SearchRequest(store=Store(name="Mailbox", query=whole))
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.requirement("MS-ASCMD_R6092", "MS-ASCMD_R7532", "MS-ASCMD_R7533", "MS-ASCMD_R6288", "MS-ASCMD_R920")
+async def test_search_by_class(box: Mailbox, version: ProtocolVersion) -> None:
+    mail = f"{INBOX}:{await box.deliver(message('quick fox'))}"
+    short = await add(await phone_of(box, V16_1, "device1", MAIL, SMS), text("quick fox"))
+    box.bench.version = version
+
+    async def found(*classes: str) -> list[tuple[str | None, str | None]] | int:
+        response = await box.bench.run(search.COMMAND, query(*classes))
+        store = response.answer.store
+        if store.status != 1:
+            return int(store.status)
+        return sorted((one.item_class, one.long_id) for one in store.results if one.long_id)
+
+    assert await found("Email") == [("Email", mail)]
+    if version < V14_0:
+        assert await found("SMS") == 2
+        assert await found() == [("Email", mail)]
+        return
+    assert await found("SMS") == [("SMS", short)]
+    assert await found("SMS", "Tasks") == [("SMS", short)]
+    assert await found("Email", "SMS") == await found() == [("Email", mail), ("SMS", short)]
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.requirement("MS-ASCMD_R6269", "MS-ASCMD_R6274")
+async def test_fetched_by_item_operations(box: Mailbox, version: ProtocolVersion) -> None:
+    name = await add(await phone_of(box, V16_1, "device1", MAIL, SMS), text("quick fox"))
+    box.bench.version = version
+    wanted = operations.Fetch(store="Mailbox", collection_id=INBOX, server_id=name)
+    answer = await box.bench.run(item_operations.COMMAND, operations.Request(operations=(wanted,)))
+    (fetched,) = answer.responses.fetched
+    assert (fetched.status, fetched.item_class) == (1, "SMS" if version >= V14_0 else "Email")
