@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from eas_server.render.contentlines import Component, Property, clean
@@ -16,6 +17,30 @@ _CONTENT_LOCATION: Final = "X-EAS-CONTENT-LOCATION"
 _INLINE: Final = "X-EAS-INLINE"
 _METHOD: Final = "X-EAS-METHOD"
 _DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+_OCCURRENCE: Final = 1000
+"""More than the files that an event has: what a number is above this tells the occurrence that has the file."""
+_FIRST_DAY: Final = datetime.fromordinal(1)
+
+
+def number_in_series(key: datetime, number: int) -> int:
+    """The number, among all files of a series, of file `number` of the occurrence with that key."""
+    return (1 + int((key - _FIRST_DAY).total_seconds())) * _OCCURRENCE + number
+
+
+def place_in_series(number: int) -> tuple[datetime | None, int]:
+    """The key of the occurrence that has the file of that number, and its number there; None: the series itself has it.
+
+    Raises ValueError for a number that no file has.
+    """
+    seconds, own = divmod(number, _OCCURRENCE)
+    if seconds == 0:
+        return None, own
+    try:
+        return _FIRST_DAY + timedelta(seconds=seconds - 1), own
+    except OverflowError:
+        raise ValueError(f"no file has the number {number}") from None
 
 
 @dataclass(frozen=True, slots=True)

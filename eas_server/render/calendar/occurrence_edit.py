@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from eas_server.render.calendar.attachments import place_in_series
 from eas_server.render.calendar.changes import Request, merged_exception
 from eas_server.render.calendar.details import read_details, with_details
 from eas_server.render.calendar.recurrence import KEPT
@@ -70,7 +71,7 @@ class OccurrenceEdit:
         event = self._overrides.get(key)
         expected = series.at(key)
         if event is None:
-            new = merged_exception(None, expected, item, request)
+            new = merged_exception(None, expected, item, self._for_files(key, inherits=True))
             name = self._name("RECURRENCE-ID", key, moment)
             bare = series.master.without(lambda c: isinstance(c, Property) and c.name.upper() in LINES_OF_SERIES)
             # a blob that no event has: the times of the series are not those of the occurrence
@@ -80,7 +81,24 @@ class OccurrenceEdit:
         if not request.is_new:  # what is absent is as in the series, but for the body (MS-ASCMD_R878)
             attendees = expected.attendees if request.has("ResponseRequested") else own.attendees  # MS-ASCAL_R2023
             base = replace(expected, text=own.text, attendees=attendees, stamp=own.stamp, attachments=own.attachments)
-        return with_details(event, own, merged_exception(own, base, item, request))
+        inherits = own.attachments == series.details.attachments
+        return with_details(event, own, merged_exception(own, base, item, self._for_files(key, inherits=inherits)))
+
+    def _for_files(self, key: datetime, *, inherits: bool) -> Request:
+        """The request, with the numbers of files as the occurrence counts them; `inherits`: those of the series too."""
+        request = self._request
+
+        def number_of(reference: str) -> int | None:
+            number = request.file_number(reference)
+            if number is None:
+                return None
+            try:
+                whose, own = place_in_series(number)
+            except ValueError:
+                return None
+            return own if whose == key or (whose is None and inherits) else None
+
+        return replace(request, file_number=number_of)
 
     def _name(self, name: str, key: datetime, moment: datetime) -> Property:
         """The line that names an occurrence."""

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from eas_server.render.calendar import attachments
-from eas_server.render.calendar.attachments import FileReference
+from eas_server.render.calendar.attachments import FileReference, number_in_series
 from eas_server.render.calendar.details import CLIENT_UID, Details, read_details, shown_place
 from eas_server.render.calendar.series import Owner, Series, read_series
 from eas_server.render.calendar.times import DAY, day_form, read_time
 from eas_server.render.item_body import NO_TEXT, text_body
-from protocol.items.airsyncbase import Body, BodyPreference, BodyType, Location
+from protocol.items.airsyncbase import Attachments, Body, BodyPreference, BodyType, Location
 from protocol.items.calendar import (
     MAX_CATEGORIES,
     MAX_EXCEPTIONS,
@@ -168,7 +168,7 @@ class _Rendering:
             found[key] = self._named(key, time.exact, ExceptionItem(deleted=True))
         for key, (event, time) in series.changed.items():
             if key not in found:
-                found[key] = self._named(key, time.exact, self._exception(read_details(event, series.zones)))
+                found[key] = self._named(key, time.exact, self._exception(read_details(event, series.zones), key))
         # the latest are what clients look at; MS-ASCAL_R24311
         return tuple(found[key] for key in sorted(found)[-MAX_EXCEPTIONS:]) or None
 
@@ -178,7 +178,13 @@ class _Rendering:
             moment = exact
         return replace(item, exception_start_time=moment, instance_id=moment)
 
-    def _exception(self, held: Details) -> ExceptionItem:
+    def _files(self, held: Details, key: datetime) -> Attachments | None:
+        if held.attachments == self.series.details.attachments:
+            return None
+        shown = attachments.shown(held.attachments, lambda n: self.file_reference(number_in_series(key, n)))
+        return shown or Attachments()
+
+    def _exception(self, held: Details, key: datetime) -> ExceptionItem:
         """What an occurrence has unlike its series; an empty element for what it lacks (MS-ASCAL_R539, R543)."""
         series = self.series.details
         meeting = meeting_status(held, self.owner)
@@ -202,6 +208,7 @@ class _Rendering:
             response_type=_unlike(response, response_type(series, self.owner), None),
             online_meeting_conf_link=_unlike(held.conf_link, series.conf_link, ""),
             online_meeting_external_link=_unlike(held.external_link, series.external_link, ""),
+            attachments=self._files(held, key),
         )
 
     def _exception_reminder(self, held: Details) -> int | Empty | None:

@@ -2,8 +2,9 @@
 
 import hashlib
 
-from eas_server.render.calendar.attachments import read_attachments
+from eas_server.render.calendar.attachments import place_in_series, read_attachments
 from eas_server.render.calendar.details import CLIENT_UID
+from eas_server.render.calendar.series import Owner, series_of
 from eas_server.render.contentlines import clean, parse
 from eas_server.render.objects import categories_of, main_component
 
@@ -32,13 +33,14 @@ def client_uid_word(client_uid: str) -> str:
 
 
 def file_of(octets: bytes, number: int) -> tuple[str, bytes] | None:
-    """The content type and the octets of a file of the event; None where it has none of that number, or none that can
-    be read. Raises MalformedLines.
+    """The content type and the octets of a file of the event, or of one of its occurrences; None where there is none of
+    that number, or none that can be read. Raises MalformedLines.
     """
-    files = read_attachments(main_component(parse(octets), _COMPONENT))
-    if not 0 <= number < len(files):
-        return None
+    calendar = parse(octets)
     try:
-        return files[number].content_type, files[number].octets()
-    except ValueError:
+        key, own = place_in_series(number)
+        event = main_component(calendar, _COMPONENT) if key is None else series_of(calendar, Owner()).changed[key][0]
+        file = read_attachments(event)[own]
+        return file.content_type, file.octets()
+    except (ValueError, LookupError):
         return None

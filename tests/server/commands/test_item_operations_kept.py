@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from eas_server.commands.attachments import parse_file_reference
 from eas_server.commands.item_operations import COMMAND
 from eas_server.commands.kept_items import Writing, new_item, written
-from eas_server.model.ids import CollectionId
+from eas_server.model.blob import read
+from eas_server.model.ids import CollectionId, ItemId
 from eas_server.model.mail import FolderType, ItemClass
 from eas_server.model.view import NO_LIMIT, TOP
 from protocol.codepages import tag
@@ -24,7 +26,15 @@ from protocol.commands.item_operations import (
     Response,
 )
 from protocol.elements import Element
-from protocol.items.airsyncbase import AddAttachment, Attachments, Body, BodyPreference, BodyType, Method
+from protocol.items.airsyncbase import (
+    AddAttachment,
+    Attachments,
+    Body,
+    BodyPreference,
+    BodyType,
+    DeleteAttachment,
+    Method,
+)
 from protocol.items.calendar import Calendar, ExceptionItem, Recurrence, RecurrenceType
 from protocol.schema import EMPTY, dump, load, tag_of
 from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
@@ -140,11 +150,8 @@ async def test_the_body_of_an_occurrence_is_a_part_too(box: Mailbox) -> None:
 
 @pytest.mark.requirement("MS-ASCMD_R3713", "MS-ASCMD_R4160", "MS-ASCMD_R4162", "MS-ASCMD_R4166", "MS-ASCMD_R4631")
 async def test_files_of_events(box: Mailbox) -> None:
-    added = [
-        AddAttachment(client_id=str(n), method=Method.NORMAL, content=content, display_name=f"{n}.txt")
-        for n, content in enumerate((b"0123456789", b""))
-    ]
-    name = await put_event(box, Calendar(subject="fox", attachments=Attachments(changes=tuple(added))), V16_1)
+    files = [added(str(n), content) for n, content in enumerate((b"0123456789", b""))]
+    name = await put_event(box, Calendar(subject="fox", attachments=Attachments(changes=tuple(files))), V16_1)
     shown = (await fetch(box, V16_0, server_id=name)).properties
     assert shown is not None
     attachments = load(Attachments, next(each for each in shown.children if each.tag is tag_of(Attachments)))
@@ -162,6 +169,75 @@ async def test_files_of_events(box: Mailbox) -> None:
     assert (await fetch(box, file_reference=f"{name}:7")).status == 15
     _, found = await parts(box, Fetch(store="Mailbox", file_reference=first))
     assert found == [b"0123456789"]
+
+
+def added(name: str, content: bytes) -> AddAttachment:
+    return AddAttachment(client_id=name, method=Method.NORMAL, content=content, display_name=f"{name}.txt")
+
+
+async def files_of(box: Mailbox, name: str) -> dict[str, list[str]]:
+    """The FileReferences of an event ("") and of its occurrences (by InstanceId) that have files of their own."""
+    shown = (await fetch(box, server_id=name)).properties
+    assert shown is not None
+    event = load(Calendar, Element(tag_of(Calendar), shown.content))
+    found = {"": event.attachments}
+    found |= {str(each.instance_id): each.attachments for each in event.exceptions or ()}
+    return {
+        key: [each.file_reference for each in attachments.changes]  # type: ignore[union-attr]
+        for key, attachments in found.items()
+        if attachments is not None
+    }
+
+
+@pytest.mark.requirement("MS-ASCAL_R2107")
+async def test_files_of_single_occurrences(box: Mailbox) -> None:
+    start = datetime.fromisoformat("2026-11-24T10:00:00+00:00")
+    second, third = start.replace(day=25), start.replace(day=26)
+    name = await put_event(
+        box,
+        Calendar(
+            subject="daily fox",
+            start_time=start,
+            end_time=start.replace(hour=11),
+            recurrence=Recurrence(type=RecurrenceType.DAILY, interval=1, occurrences=5),
+            attachments=Attachments(changes=(added("all", b"for all"),)),
+        ),
+        V16_1,
+    )
+    folder, number = CollectionId(name.split(":")[0]), ItemId(int(name.split(":")[1]))
+
+    async def change(instance: datetime, **wanted: Any) -> None:
+        (item,) = await box.store.mail.fetch(ALICE.user, folder, [number])
+        how = Writing(
+            version=V16_1,
+            now=NOW,
+            uid="uid",
+            account=ALICE,
+            device_type="phone",
+            supported=None,
+            instance_id=instance,
+            file_number=lambda reference: place.number if (place := parse_file_reference(reference)) else None,
+        )
+        octets = written(ItemClass.CALENDAR, await read(item.content), dump(Calendar(**wanted), V16_1), how)
+        new = new_item(ItemClass.CALENDAR, octets)
+        assert await box.store.mail.replace(ALICE.user, folder, number, new, item.revision)
+
+    await change(second, attachments=Attachments(changes=(added("one", b"for one"),)))
+    await change(third, subject="late fox")
+    files = await files_of(box, name)
+    assert {key: len(references) for key, references in files.items()} == {"": 1, str(second): 2}
+    everywhere, (inherited, own) = files[""], files[str(second)]
+    assert await data(await fetch(box, file_reference=everywhere[0])) == b"for all"
+    assert await data(await fetch(box, file_reference=inherited)) == b"for all"
+    assert await data(await fetch(box, file_reference=own, options=FetchOptions(range="0-2"))) == b"for"
+    assert (await fetch(box, file_reference=f"{own}9")).status == 15
+    assert (await fetch(box, file_reference=f"{name}:{'9' * 18}")).status == 15
+    # the occurrence without files of its own has those of the series, by their names
+    await change(third, attachments=Attachments(changes=(DeleteAttachment(file_reference=everywhere[0]),)))
+    await change(second, attachments=Attachments(changes=(DeleteAttachment(file_reference=own),)))
+    with pytest.raises(ValueError, match="does not have"):
+        await change(third, attachments=Attachments(changes=(DeleteAttachment(file_reference=inherited),)))
+    assert await files_of(box, name) == {"": everywhere, str(third): []}
 
 
 async def count(box: Mailbox, folder: CollectionId) -> int:
