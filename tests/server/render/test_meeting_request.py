@@ -7,6 +7,7 @@ import pytest
 
 from eas_server.render.calendar import Owner
 from eas_server.render.meetings.meeting_request import meeting_request
+from eas_server.render.mime import index_message
 from protocol.datatypes import TimeZone, uid_of_global_obj_id
 from protocol.items.email import BusyStatus, Email, InstanceType, MeetingMessageType, MeetingRequest
 from protocol.schema import dump
@@ -200,3 +201,28 @@ def test_values_out_of_range() -> None:
     assert found.reminder == 65535
     assert found.uid == "u" * 300
     assert requested(ics(start="DTSTART:99991231T235959Z", end="")).start_time is None
+
+
+@pytest.mark.requirement("MS-ASEMAIL_R609", "MS-ASEMAIL_R610", "MS-ASEMAIL_R611", "MS-ASEMAIL_R612")
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (ics(), "IPM.SCHEDULE.MEETING.REQUEST"),
+        (ics("CANCEL"), "IPM.SCHEDULE.MEETING.CANCELED"),
+        (answer("ACCEPTED"), "IPM.SCHEDULE.MEETING.RESP.POS"),
+        (answer("TENTATIVE"), "IPM.SCHEDULE.MEETING.RESP.TENT"),
+        (answer("DECLINED"), "IPM.NOTE"),
+        (ics("PUBLISH"), "IPM.NOTE"),
+    ],
+)
+@pytest.mark.parametrize(("action", "suffix"), [("failed", "NDR"), ("delivered", "DR")])
+def test_reports_on_meeting_messages(returned: bytes, expected: str, action: str, suffix: str) -> None:
+    report = (
+        b"From: postmaster@example.com\r\nSubject: x\r\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n"
+        b"--r\r\nContent-Type: text/plain\r\n\r\nIt came back.\r\n"
+        b"--r\r\nContent-Type: message/delivery-status\r\n\r\nAction: " + action.encode() + b"\r\n"
+        b"--r\r\nContent-Type: message/rfc822\r\n\r\n" + mail(returned, None) + b"\r\n--r--\r\n"
+    )
+    shown = expected if suffix == "NDR" else "IPM.NOTE"
+    assert index_message(report)[0].message_class == f"REPORT.{shown}.{suffix}"
