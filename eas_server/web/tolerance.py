@@ -21,7 +21,8 @@ class Tolerance:
     ) -> frozenset[str]:
         """The quirks that this client does not get; in the present task they are let pass no more."""
         if not switches:
-            return NONE_REFUSED  # as every task begins
+            refuse(NONE_REFUSED)  # a pipelined request begins in the task of the one before it
+            return NONE_REFUSED
         if switches is not self._switches or len(self._known) >= _REMEMBERED:
             self._switches, self._known = switches, {}
         client = (device_type, user_agent, version)
