@@ -261,6 +261,13 @@ async def test_nobody_in_particular_is_not_free(box: Mailbox) -> None:
     assert [recipient.availability for recipient in response.recipients] == [None, None]
 
 
+@pytest.mark.requirement("MS-ASCMD_R3317", "MS-ASCMD_R3319", "MS-ASCMD_R3320")
+async def test_the_longest_span_has_its_digits(box: Mailbox) -> None:
+    await user(box.store, "bob")
+    found = await asked(box, "bob@example.com", NOON, NOON + timedelta(days=42))
+    assert found.merged_free_busy == "0" * 42 * 48
+
+
 @pytest.mark.requirement("MS-ASCMD_R2264")
 @pytest.mark.parametrize("end", ["", "soon", "2026-13-01T00:00:00.000Z", "9" * 100_000, "2026-12-01T11:00:00.000Z"])
 async def test_an_end_that_is_none(box: Mailbox, end: str) -> None:

@@ -227,6 +227,7 @@ async def test_an_account_without_a_name() -> None:
 
 
 @pytest.mark.requirement("MS-ASCMD_R4402")
+@pytest.mark.requirement("MS-ASCMD_R5581")
 @pytest.mark.requirement("MS-ASCMD_R4401")
 @pytest.mark.parametrize("version", SUPPORTED, ids=str)
 async def test_recovery_passwords_are_disabled(version: ProtocolVersion) -> None:
@@ -282,6 +283,7 @@ async def test_rights_management_is_disabled(version: ProtocolVersion) -> None:
 
 
 @pytest.mark.requirement("MS-ASCMD_R480")
+@pytest.mark.requirement("MS-ASCMD_R4382", "MS-ASCMD_R4387", "MS-ASCMD_R3953")
 @pytest.mark.requirement("MS-ASCMD_R5713")
 @pytest.mark.requirement("MS-ASCMD_R485")
 @pytest.mark.requirement("MS-ASCMD_R486")

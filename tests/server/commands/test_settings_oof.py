@@ -164,6 +164,7 @@ def one(**fields: Any) -> NewSettings:
     return NewSettings(messages=(OofMessage(**fields),))
 
 
+@pytest.mark.requirement("MS-ASCMD_R4391", "MS-ASCMD_R5702", "MS-ASCMD_R5385")
 @pytest.mark.requirement("MS-ASCMD_R4393", "MS-ASCMD_R5845", "MS-ASCMD_R5582", "MS-ASCMD_R5583", "MS-ASCMD_R4390")
 @pytest.mark.requirement("MS-ASCMD_R3992", "MS-ASCMD_R5827", "MS-ASCMD_R2272", "MS-ASCMD_R5681", "MS-ASCMD_R484")
 @pytest.mark.parametrize("version", [SUPPORTED[0], SUPPORTED[-1]], ids=str)

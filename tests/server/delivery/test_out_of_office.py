@@ -58,6 +58,8 @@ async def replies(home: House, name: str) -> list[email.message.EmailMessage]:
     return [one for one in parsed if one["Auto-Submitted"] == "auto-replied"]  # type: ignore[misc]
 
 
+@pytest.mark.requirement("MS-ASCMD_R5866", "MS-ASCMD_R801", "MS-ASCMD_R802", "MS-ASCMD_R803")
+@pytest.mark.requirement("MS-ASCMD_R804", "MS-ASCMD_R805", "MS-ASCMD_R3530")
 @pytest.mark.requirement("MS-ASCMD_R3532", "MS-ASCMD_R3498", "MS-ASCMD_R3500", "MS-ASCMD_R2251", "MS-ASCMD_R3514")
 @pytest.mark.parametrize("version", SUPPORTED, ids=str)
 async def test_somebody_inside_is_answered(home: House, version: ProtocolVersion) -> None:
@@ -124,6 +126,9 @@ async def test_a_time_has_a_beginning_and_an_end(home: House) -> None:
 
 
 @pytest.mark.requirement("MS-ASCMD_R3515", "MS-ASCMD_R3516", "MS-ASCMD_R783", "MS-ASCMD_R793")
+@pytest.mark.requirement("MS-ASCMD_R782", "MS-ASCMD_R792", "MS-ASCMD_R5867", "MS-ASCMD_R785")
+@pytest.mark.requirement("MS-ASCMD_R786", "MS-ASCMD_R787", "MS-ASCMD_R794", "MS-ASCMD_R795")
+@pytest.mark.requirement("MS-ASCMD_R796")
 async def test_people_outside_are_told_apart_by_the_contacts(home: House) -> None:
     await sets(home, ON)
     bench = await home.bench()

@@ -99,6 +99,8 @@ async def writes(home: House, to: str, **fields: str) -> None:
     await home.send(await home.bench(), mail(f"m{home.sent}", sender="alice@example.com", to=to, **fields))
 
 
+@pytest.mark.requirement("MS-ASCNTC_R102", "MS-ASCNTC_R2006", "MS-ASCNTC_R2007", "MS-ASCNTC_R2008")
+@pytest.mark.requirement("MS-ASCNTC_R2008001", "MS-ASCNTC_R231")
 @pytest.mark.requirement("MS-ASCMD_R2037", "MS-ASCNTC_R514", "MS-ASCNTC_R219", "MS-ASCNTC_R236", "MS-ASCNTC_R410")
 @pytest.mark.requirement("MS-ASCNTC_R412", "MS-ASCNTC_R414", "MS-ASCNTC_R2246", "MS-ASCNTC_R2247", "MS-ASCNTC_R2248")
 @pytest.mark.requirement("MS-ASCNTC_R2248001", "MS-ASCMD_R4685", "MS-ASCNTC_R105")
@@ -181,9 +183,11 @@ async def test_max_items_keeps_the_first_of_them(home: House, version: ProtocolV
     assert len(phone.entries) == 5
 
 
-@pytest.mark.requirement("MS-ASCMD_R3263", "MS-ASCMD_R3264")
-async def test_an_estimate_counts_the_first_of_them(home: House) -> None:
-    phone = Phone(await home.bench())
+@pytest.mark.requirement("MS-ASCMD_R3263", "MS-ASCMD_R3264", "MS-ASCMD_R6767", "MS-ASCMD_R6768", "MS-ASCMD_R6769")
+@pytest.mark.requirement("MS-ASCMD_R6769101601")
+@pytest.mark.parametrize("version", WITH_CACHE, ids=str)
+async def test_an_estimate_counts_the_first_of_them(home: House, version: ProtocolVersion) -> None:
+    phone = Phone(await home.bench(version=version))
     await phone.ask()
     await writes(home, ", ".join(f"p{n}@elsewhere.test" for n in range(5)))
     asked = Estimated(collection_id="RI", sync_key=phone.key, options=(Options(max_items=3),))
