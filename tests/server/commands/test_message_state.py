@@ -13,7 +13,7 @@ from eas_server.model.mail import FolderType
 from protocol import wbxml
 from protocol.codepages import tag
 from protocol.commands.send_mail import Request as SendMail
-from protocol.commands.sync import Change, Status
+from protocol.commands.sync import Add, Change, Status
 from protocol.elements import Element, Opaque
 from protocol.items.email import Email, Flag, FlagStatus
 from protocol.schema import dump, load
@@ -211,3 +211,70 @@ async def phones_of(box: Mailbox, version: ProtocolVersion, user: UserId) -> dic
 
 def _encoded(request: SendMail) -> bytes:
     return wbxml.encode(dump(request)).join()
+
+
+# ---- what other devices are told
+
+
+TABLE = {
+    (): ("MS-ASEMAIL_R81", "MS-ASEMAIL_R94"),
+    ("categories",): ("MS-ASEMAIL_R96", "MS-ASEMAIL_R98"),
+    ("flag",): ("MS-ASEMAIL_R100", "MS-ASEMAIL_R102"),
+    ("flag", "categories"): ("MS-ASEMAIL_R10600", "MS-ASEMAIL_R10602"),
+    ("read",): ("MS-ASEMAIL_R10604", "MS-ASEMAIL_R10606"),
+    ("read", "categories"): ("MS-ASEMAIL_R10608", "MS-ASEMAIL_R10610"),
+    ("read", "flag"): ("MS-ASEMAIL_R10612", "MS-ASEMAIL_R10614"),
+    ("read", "flag", "categories"): ("MS-ASEMAIL_R104", "MS-ASEMAIL_R106"),
+}
+"""What changed, and the line of the table: with nothing else, and with other properties of the message."""
+CHANGES: dict[str, Any] = {"read": False, "flag": active(), "categories": ("c",)}
+ROWS = [
+    pytest.param(parts, other, marks=pytest.mark.requirement(TABLE[parts][other]))
+    for parts in TABLE
+    for other in (False, True)
+]
+
+
+@pytest.mark.parametrize(("parts", "other"), ROWS)
+@pytest.mark.requirement("MS-ASEMAIL_R80", "MS-ASEMAIL_R77")
+async def test_table_of_changes(box: Mailbox, parts: tuple[str, ...], other: bool) -> None:
+    folder = next(f.id for f in await box.store.folders.folders(box.bench.account.user) if f.type is FolderType.DRAFTS)
+    writer, reader = box.phone("device1", folder), box.phone("device2", folder)
+    await writer.all()
+    await writer.ask(Add(client_id="1", application_data=dump(Email(subject="one", to="bob@example.com"))))
+    await reader.all()
+    (name,) = reader.items
+    wanted = Email(**{part: CHANGES[part] for part in parts}, subject="two" if other else None)
+    if parts or other:
+        assert await change(writer, name, wanted) == Status.SUCCESS
+        assert await writer.ask() is None  # no echo
+    if not parts and not other:
+        assert await reader.ask() is None
+        return
+    news = await told(reader)
+    assert {part: getattr(news, part) for part in parts} == {part: CHANGES[part] for part in parts}
+    if other:
+        assert (news.subject, news.to, news.is_draft) == ("two", "bob@example.com", True)
+        assert news.body is not None
+    else:
+        assert news == wanted
+
+
+async def test_change_asked_about_again_comes_back(box: Mailbox) -> None:
+    """Under the old key the client's own change comes back: the state alone, or the whole draft."""
+    folder = next(f.id for f in await box.store.folders.folders(box.bench.account.user) if f.type is FolderType.DRAFTS)
+    phone = box.phone("device1", folder)
+    await phone.all()
+    await phone.ask(Add(client_id="1", application_data=dump(Email(subject="one", to="bob@example.com"))))
+    await phone.ask()
+    (item,) = (await box.store.mail.changes(box.bench.account.user, folder, 0)).entries  # type: ignore[arg-type]
+    name = f"{folder}:{item.id}"
+    for wanted, whole in ((Email(read=False), False), (Email(subject="two"), True)):
+        data = dump(wanted)
+        await phone.ask(Change(server_id=name, application_data=data), lose=True)
+        answer = await phone.ask(lose=True)
+        (news,) = answer.commands.commands
+        found = load(Email, news.application_data)
+        assert (found.body is not None) is whole
+        phone.items[name] = Email()
+        await phone.ask()
