@@ -7,7 +7,14 @@ import pytest
 
 from eas_server.errors import NoSuchFolder
 from eas_server.model.ids import UserId
-from eas_server.model.preferences import CalendarRight, CalendarRights, Delegates
+from eas_server.model.preferences import (
+    AutomaticReply,
+    CalendarRight,
+    CalendarRights,
+    Delegates,
+    OofState,
+    OutOfOffice,
+)
 from tests.contract.samples import ALICE, BOB, NOW, AnyStore
 
 DAY = timedelta(days=1)
@@ -48,6 +55,16 @@ class PreferencesContract:
             await store.preferences.change_preference(UserId("nobody@example.com"), Delegates, lambda stored: stored)
         with pytest.raises(NoSuchFolder):
             await store.preferences.mark_once(UserId("nobody@example.com"), "x", NOW, NOW + DAY)
+
+    async def test_all_that_a_record_holds_comes_back(self, store: AnyStore) -> None:
+        reply = AutomaticReply(enabled=True, text="Away \u2603\r\n\0", html=True)
+        wanted = OutOfOffice(
+            state=OofState.TIME_BASED, start=NOW, end=NOW + DAY / 7, known=reply, since=NOW + timedelta(microseconds=1)
+        )
+        await store.preferences.change_preference(ALICE, OutOfOffice, lambda _: wanted)
+        found = await store.preferences.preference(ALICE, OutOfOffice)
+        assert found == wanted
+        assert (found.state, found.is_away(NOW), found.is_away(NOW + DAY)) == (OofState.TIME_BASED, True, False)
 
     async def test_once_is_once(self, store: AnyStore) -> None:
         once = store.preferences.mark_once
