@@ -16,6 +16,7 @@ from eas_server.render.meetings.invited import (
     age_of,
     invite,
     key_of,
+    own_line,
     sequence_of,
     speaks_for,
     with_zones_of,
@@ -118,14 +119,22 @@ def _request(copies: Copies, message: MeetingMessage, reader: Reader) -> list[Ed
     if whole is not None:
         return _changed(whole, invite(whole.series, message, reader))
     if not message.is_of_occurrences:
-        return _new_series(copies, message, reader)
+        return [] if _is_declined(message.main, reader) else _new_series(copies, message, reader)
     found = []
     zones = Zones(message.calendar, reader.owner.zone)
     for event in message.occurrences:
         orphan = copies.orphan_of(event, zones)
+        if orphan is None and _is_declined(event, reader):
+            continue
         made = invite(None if orphan is None else orphan.series, message.only(event), reader)
         found += [Edit(None, made)] if orphan is None else _changed(orphan, made)
     return found
+
+
+def _is_declined(event: Component, reader: Reader) -> bool:
+    """Whether the organizer knows that the user does not come: an update must not bring the meeting back."""
+    mine = own_line(event, reader.owner)
+    return mine is not None and (mine.param("PARTSTAT") or "").upper() == "DECLINED"
 
 
 def _changed(copy: _Copy, octets: bytes | None) -> list[Edit]:

@@ -321,6 +321,13 @@ def test_machines_organize_for_people() -> None:
     assert shown(after[0]).meeting_status is MeetingStatus.CANCELLED_RECEIVED
 
 
+def test_a_meeting_that_was_declined_does_not_come_back_with_an_update() -> None:
+    declined = ("ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.com",)
+    assert brought_in([], ics(sequence=1, attendees=declined)) == []
+    assert brought_in([], ics(sequence=1, attendees=declined, more=(SECOND,))) == []
+    assert len(brought_in([], ics(sequence=2))) == 1  # at another time everybody is asked again
+
+
 # ---- cancellations
 
 
