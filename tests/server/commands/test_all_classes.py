@@ -105,6 +105,18 @@ async def estimate(bench: Bench, folder: str, key: str, **asked: Any) -> estimat
 
 @pytest.mark.requirement("MS-ASCMD_R171")
 @pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.requirement(
+    "MS-ASCMD_R983",
+    "MS-ASCMD_R2289",
+    "MS-ASCMD_R3859",
+    "MS-ASCMD_R4127",
+    "MS-ASCMD_R4130",
+    "MS-ASCMD_R4134",
+    "MS-ASCMD_R4140",
+    "MS-ASCMD_R4593",
+    "MS-ASCMD_R4594",
+    "MS-ASCMD_R4144",
+)
 async def test_an_estimate_for_each_class(box: Mailbox, version: ProtocolVersion) -> None:
     made = await keep(box)
     bench = replace(box.bench, version=version)

@@ -12,9 +12,12 @@ from eas_server.commands import get_item_estimate, ping, sync
 from eas_server.errors import CommandError
 from eas_server.model.ids import ItemId
 from eas_server.sync.filters import FilterType
+from protocol.codepages import tag
 from protocol.commands import get_item_estimate as estimates
 from protocol.commands import ping as pings
 from protocol.commands.sync import Collection, Collections, Options, Request, Status
+from protocol.elements import Element
+from protocol.errors import MalformedXml
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
 from protocol.versions import V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import INBOX, Mailbox, Phone, mailbox, message
@@ -228,6 +231,7 @@ async def estimate(device: Phone, **asked: Any) -> int:
 
 @pytest.mark.requirement("MS-ASCMD_R2096", "MS-ASCMD_R2097", "MS-ASCMD_R2098", "MS-ASCON_R211", "MS-ASCON_R332")
 @SINCE_14
+@pytest.mark.requirement("MS-ASCON_R261", "MS-ASCON_R343")
 async def test_an_estimate_counts_whole_conversations(box: Mailbox, version: ProtocolVersion) -> None:
     going, _ = await two_conversations(box)
     device = phone(box, version)
@@ -249,3 +253,28 @@ async def test_an_estimate_of_another_class(box: Mailbox) -> None:
     with pytest.raises(CommandError) as failed:
         await box.bench.run(get_item_estimate.COMMAND, estimates.Request(collections=(wanted,)))
     assert failed.value.status == 103
+
+
+@pytest.mark.requirement("MS-ASCON_R116")
+async def test_a_mode_without_a_value_is_on(box: Mailbox) -> None:
+    going, _ = await two_conversations(box)
+    device = phone(box)
+    await device.ask()
+    inner = [
+        Element(tag("AirSync:SyncKey"), device.key),
+        Element(tag("AirSync:CollectionId"), INBOX),
+        Element(tag("AirSync:ConversationMode")),
+        Element(tag("AirSync:Options"), [Element(tag("AirSync:FilterType"), "2")]),
+    ]
+    collections = Element(tag("AirSync:Collections"), [Element(tag("AirSync:Collection"), inner)])
+    response = await box.bench.run_tree(sync.COMMAND, Element(tag("AirSync:Sync"), [collections]))
+    (answer,) = response.collections.collections
+    assert {command.server_id for command in answer.commands.commands} == set(going)
+
+
+async def test_a_mode_that_there_is_not(box: Mailbox) -> None:
+    wrong = Element(tag("AirSync:ConversationMode"), "2")
+    inner = [Element(tag("AirSync:SyncKey"), "0"), Element(tag("AirSync:CollectionId"), INBOX), wrong]
+    collections = Element(tag("AirSync:Collections"), [Element(tag("AirSync:Collection"), inner)])
+    with pytest.raises(MalformedXml):
+        await box.bench.run_tree(sync.COMMAND, Element(tag("AirSync:Sync"), [collections]))

@@ -190,6 +190,17 @@ def reply(number: int) -> bytes:
     "MS-ASCMD_R3470",
 )
 @SINCE_14
+@pytest.mark.requirement(
+    "MS-ASCMD_R201",
+    "MS-ASCMD_R2080",
+    "MS-ASCMD_R3465",
+    "MS-ASCON_R68",
+    "MS-ASCON_R69",
+    "MS-ASCON_R126",
+    "MS-ASCON_R139",
+    "MS-ASCON_R118",
+    "MS-ASCON_R142",
+)
 async def test_a_conversation_is_moved_always(box: Mailbox, version: ProtocolVersion) -> None:
     conversation_id, _ = await conversation(box)
     target = await box.store.folders.create_folder(ALICE.user, ROOT, "Plans", FolderType.USER_MAIL)
@@ -246,6 +257,7 @@ async def test_the_folder_of_a_conversation_is_gone(box: Mailbox) -> None:
     "MS-ASCON_R338",
     "MS-ASCON_R175",
 )
+@pytest.mark.requirement("MS-ASCMD_R4173", "MS-ASCMD_R4148")
 async def test_each_move_has_its_own_status(box: Mailbox) -> None:
     conversation_id, _ = await conversation(box)
     targets = [FolderType.CONTACTS, FolderType.DRAFTS, FolderType.OUTBOX, FolderType.CALENDAR]

@@ -16,6 +16,8 @@ from protocol.versions import SUPPORTED, V14_1
 from tests.server.commands.mailbox import INBOX, Mailbox, mailbox, message
 from tests.server.commands.support import ALICE, check
 
+MAX_ID = 64
+
 
 @pytest.fixture
 async def box(tmp_path: Path) -> AsyncIterator[Mailbox]:
@@ -42,11 +44,15 @@ async def move(box: Mailbox, *moves: tuple[str, str, str]) -> list[tuple[int, st
 
 
 @pytest.mark.requirement("MS-ASCMD_R285", "MS-ASCMD_R290", "MS-ASCMD_R4215", "MS-ASCMD_R2217", "MS-ASCMD_R288")
+@pytest.mark.requirement(
+    "MS-ASCMD_R2219", "MS-ASCMD_R5870", "MS-ASCMD_R3822", "MS-ASCMD_R3977", "MS-ASCMD_R4200", "MS-ASCMD_R4217"
+)
 async def test_items_move_and_get_new_ids(box: Mailbox) -> None:
     trash = await folder_of(box, FolderType.DELETED_ITEMS)
     numbers = [await box.deliver(message(f"m{n}")) for n in range(3)]
     moved = await move(box, *[(f"{INBOX}:{n}", INBOX, trash) for n in reversed(numbers)])
     assert [status for status, _ in moved] == [3, 3, 3]
+    assert all(len(str(target)) <= MAX_ID for _, target in moved)
     new = [int(str(target).removeprefix(f"{trash}:")) for _, target in moved]
     assert await subjects(box, trash, new) == ["m2", "m1", "m0"]
     assert await subjects(box, INBOX, numbers) == []
@@ -69,6 +75,7 @@ async def test_a_device_hears_of_the_move_in_both_folders(box: Mailbox) -> None:
 @pytest.mark.requirement(
     "MS-ASCMD_R4206", "MS-ASCMD_R4207", "MS-ASCMD_R4208", "MS-ASCMD_R4211", "MS-ASCMD_R4212", "MS-ASCMD_R4218"
 )
+@pytest.mark.requirement("MS-ASCMD_R4219", "MS-ASCMD_R4201")
 async def test_each_move_has_its_own_status(box: Mailbox) -> None:
     trash = await folder_of(box, FolderType.DELETED_ITEMS)
     sent = await folder_of(box, FolderType.SENT_ITEMS)

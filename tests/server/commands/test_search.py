@@ -69,6 +69,7 @@ def names(store: StoreResponse) -> list[str | None]:
 
 @pytest.mark.requirement("MS-ASCMD_R415", "MS-ASCMD_R420", "MS-ASCMD_R426", "MS-ASCMD_R3699", "MS-ASCMD_R5752")
 @pytest.mark.parametrize("words", ["example", "EXAMPLE", "exam"])
+@pytest.mark.requirement("MS-ASCMD_R421", "MS-ASCMD_R3698")
 async def test_people_are_found_in_the_order_of_their_names(words: str) -> None:
     found = await gal(words)
     assert (found.status, found.total, found.range) == (1, 4, None)
@@ -77,6 +78,7 @@ async def test_people_are_found_in_the_order_of_their_names(words: str) -> None:
 
 @pytest.mark.requirement("MS-ASCMD_R417", "MS-ASCMD_R3690", "MS-ASCMD_R3691", "MS-ASCMD_R5711")
 @pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.requirement("MS-ASCMD_R5287", "MS-ASCMD_R3848", "MS-ASCMD_R3692")
 async def test_all_properties_that_are_not_empty(version: ProtocolVersion) -> None:
     rich = person(
         "rich",
@@ -118,6 +120,7 @@ async def test_all_properties_that_are_not_empty(version: ProtocolVersion) -> No
         ("0-99", "0-3", "Alice"),
     ],
 )
+@pytest.mark.requirement("MS-ASCMD_R3725", "MS-ASCMD_R431", "MS-ASCMD_R4636")
 async def test_a_range_of_people(span: str, shown: str, first: str) -> None:
     found = await gal("example", range=span)
     low, high = map(int, shown.split("-"))
@@ -170,6 +173,7 @@ async def test_a_query_without_words(words: str) -> None:
     "MS-ASCMD_R3294", "MS-ASCMD_R3295", "MS-ASCMD_R3296", "MS-ASCMD_R3297", "MS-ASCMD_R4372", "MS-ASCMD_R4375"
 )
 @pytest.mark.requirement("MS-ASCMD_R4373", "MS-ASCMD_R4374", "MS-ASCMD_R1472")
+@pytest.mark.requirement("MS-ASCMD_R2135", "MS-ASCMD_R3674", "MS-ASCMD_R3310", "MS-ASCMD_R3311", "MS-ASCMD_R4371")
 async def test_pictures() -> None:
     small, large = b"\0" * 10, b"x" * 11
     directory = People(person("a", picture=small), person("b"), person("c", picture=large), person("d", picture=small))
@@ -256,6 +260,16 @@ async def new_folder(box: Mailbox, name: str, parent: CollectionId = ROOT) -> Co
     "MS-ASCMD_R3103", "MS-ASCMD_R3703", "MS-ASCMD_R5849", "MS-ASCMD_R2513", "MS-ASCMD_R3849", "MS-ASCMD_R2028"
 )
 @pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.requirement(
+    "MS-ASCMD_R3844",
+    "MS-ASCMD_R3846",
+    "MS-ASCMD_R3687",
+    "MS-ASCMD_R4531",
+    "MS-ASCMD_R4327",
+    "MS-ASCMD_R4633",
+    "MS-ASCMD_R3862",
+    "MS-ASCMD_R3851",
+)
 async def test_messages_are_found_the_newest_first(box: Mailbox, version: ProtocolVersion) -> None:
     await box.deliver(message("old apples", "red"), age=timedelta(days=2))
     new = await box.deliver(message("new", "green apples"), age=timedelta(days=1))
@@ -410,6 +424,7 @@ async def test_only_mail_is_received(box: Mailbox) -> None:
 @pytest.mark.requirement(
     "MS-ASCMD_R3741", "MS-ASCMD_R3749", "MS-ASCMD_R3756", "MS-ASCMD_R3755", "MS-ASCMD_R3757", "MS-ASCMD_R5427"
 )
+@pytest.mark.requirement("MS-ASCMD_R3748", "MS-ASCMD_R3750", "MS-ASCMD_R5426")
 async def test_a_result_set_stays_while_a_client_goes_on(box: Mailbox) -> None:
     numbers = [await box.deliver(message(f"fox {number}"), age=timedelta(hours=number)) for number in range(4)]
     fox = both(words("fox"))
@@ -450,6 +465,7 @@ async def test_ranges_of_messages(box: Mailbox) -> None:
     "MS-ASCMD_R3377", "MS-ASCMD_R3378", "MS-ASCMD_R3379", "MS-ASCMD_R3376", "MS-ASCMD_R3384", "MS-ASCMD_R5566"
 )
 @pytest.mark.parametrize(("support", "type_"), [(None, 1), (0, 1), (1, 1), (2, 4)])
+@pytest.mark.requirement("MS-ASCMD_R3383", "MS-ASCMD_R3388")
 async def test_bodies_by_preference(box: Mailbox, support: int | None, type_: int) -> None:
     await box.deliver(message("fox", "Some words."))
     preferences = (BodyPreference(type=BodyType.PLAIN, truncation_size=4), BodyPreference(type=BodyType.MIME))
@@ -658,3 +674,38 @@ async def test_the_limit_is_a_setting() -> None:
     request = Request(store=Store(name="GAL", query=Element(TAG_QUERY, "example")))
     found = answered(await bench.run(COMMAND, request))
     assert (found.status, found.total, len(found.results)) == (1, 4, 2)
+
+
+REPEATED = {
+    "MS-ASCMD_R2088": condition("Search:ConversationId", b"x" * 16),
+    "MS-ASCMD_R3136": compared("GreaterThan", "2026-11-22T12:00:00.000Z"),
+    "MS-ASCMD_R3212": compared("LessThan", "2026-11-22T12:00:00.000Z"),
+}
+
+
+@pytest.mark.parametrize(
+    "twice", [pytest.param(each, marks=pytest.mark.requirement(name)) for name, each in REPEATED.items()]
+)
+async def test_conditions_that_stand_there_twice(box: Mailbox, twice: Element) -> None:
+    with pytest.raises(MalformedXml) as failed:
+        await search(box, both(words("fox"), twice, twice))
+    assert answered(refuse(failed.value, V16_1)) == StoreResponse(status=2)
+
+
+@pytest.mark.requirement("MS-ASCMD_R2142", "MS-ASCMD_R3373", "MS-ASCMD_R3722", "MS-ASCMD_R3746", "MS-ASCMD_R4534")
+async def test_of_what_stands_there_twice_the_first_counts(box: Mailbox) -> None:
+    for number in range(3):
+        await box.deliver(message(f"fox {number}"), age=timedelta(hours=number))
+    names = ("Search:DeepTraversal", "Search:RebuildResults")
+    twice = [Element(tag(name)) for name in names for _ in range(2)]
+    ranges = [condition("Search:Range", span) for span in ("0-1", "0-0")]
+    support = [condition("AirSync:MIMESupport", value) for value in "02"]
+
+    def store(text: str) -> Element:
+        query = Element(TAG_QUERY, [both(words(text))])
+        options = Element(tag("Search:Options"), [*support, *ranges, *twice])
+        return Element(tag("Search:Store"), [condition("Search:Name", "Mailbox"), query, options])
+
+    found = answered(await box.bench.run_tree(COMMAND, Element(tag("Search:Search"), [store("fox"), store("cat")])))
+    assert (found.status, found.range) == (1, "0-1")
+    assert subjects(found) == ["fox 0", "fox 1"]
