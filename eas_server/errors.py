@@ -32,6 +32,14 @@ class LibraryUnavailable(Unavailable):
     """A share cannot be reached now, or does not answer in time."""
 
 
+class EvidenceUnavailable(Unavailable):
+    """A CRL, an OCSP answer or an issuer's certificate could not be had; `refused`: it may not even be asked for."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
 class StoreFull(Exception):
     """The disk is full or the user's quota is used up; nothing was stored (Status 113, HTTP 507 before 14.0)."""
 
