@@ -16,7 +16,12 @@ from eas_server.render.mime import index_message
 from eas_server.render.rights import sealed_message
 from eas_server.submission.header import MAX_HEADER, InvalidMessage, parse_fields, read_header
 
-_DESCRIPTION: Final = (b"content-", b"mime-version")
+_KEPT: Final = frozenset(
+    b"received return-path delivered-to from sender reply-to to cc bcc subject date message-id in-reply-to references "
+    b"thread-topic thread-index importance priority x-priority x-msmail-priority auto-submitted precedence list-id "
+    b"disposition-notification-to return-receipt-to x-confirm-reading-to".split()
+)
+"""The fields that a sealed message has; what else stands in a header may be content that came there by a mistake."""
 
 
 async def sealed(item: Item) -> Item:
@@ -29,7 +34,7 @@ async def sealed(item: Item) -> Item:
         header = read_header(octets[above:])
     except InvalidMessage:  # nothing of it can be told from the content
         header = parse_fields(b"")
-    message = sealed_message(header.without(lambda field: field.name.startswith(_DESCRIPTION)).octets)
+    message = sealed_message(header.only(lambda field: field.name in _KEPT).octets)
     index = replace(
         index_message(message, received=item.received)[0],
         conversation_index=item.index.conversation_index,

@@ -43,7 +43,12 @@ def check_usable(ctx: Context) -> None:
 def rights_in(item: Item, ctx: Context) -> Rights | None:
     """What the user may do with an item; None: not even read it. Everything with one that is not protected."""
     protection = item.index.protection
-    return ALL_RIGHTS if protection is None else granted(protection, ctx.account.addresses, ctx.now)
+    return ALL_RIGHTS if protection is None else granted(protection, _own(ctx), ctx.now)
+
+
+def _own(ctx: Context) -> frozenset[str]:
+    """The user's addresses."""
+    return ctx.account.addresses | {ctx.account.address}
 
 
 def disclosed(item: Item, ctx: Context, *, asked: bool | None) -> Item:
@@ -65,7 +70,7 @@ def license_of(item: Item, ctx: Context) -> License | None:
     """The license that goes with an item (MS-ASRM_R208 to R211); None for one that is sealed or not protected."""
     if item.index.protection is None or item.inside is not None:
         return None
-    return render.license_of(item.index.protection, ctx.account.addresses, ctx.now, ctx.languages)
+    return render.license_of(item.index.protection, _own(ctx), ctx.now, ctx.languages)
 
 
 def reference_number(item: Item, number: int) -> int:
