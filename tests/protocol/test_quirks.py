@@ -18,3 +18,9 @@ def test_every_quirk_says_who_and_what():
         assert quirk.client
         assert quirk.note.endswith(".")
         assert quirk.fixture is None or (ROOT / "fixtures" / quirk.fixture).exists()
+
+
+def test_every_quirk_is_in_the_table_for_administrators():
+    table = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    missing = [quirk.name for quirk in quirks.QUIRKS.values() if f"| `{quirk.name}` | {quirk.client} |" not in table]
+    assert missing == [], "add these rows to docs/clients.md"
