@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 import secrets
 import weakref
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from eas_server.delivery.ports import DeliveryPorts
@@ -18,8 +18,8 @@ from eas_server.errors import NoSuchItem, StoreFull
 from eas_server.interfaces import Receipt, Submission
 from eas_server.model import blob
 from eas_server.model.blob import Blob, MemoryBlob
-from eas_server.model.ids import CollectionId, ItemId, UserId
-from eas_server.model.mail import FolderType, Item, MessageIndex, NewMessage, SearchQuery
+from eas_server.model.ids import CollectionId, ItemId, Revision, Token, UserId
+from eas_server.model.mail import FolderType, Item, MessageIndex, NewMessage
 from eas_server.model.view import NO_LIMIT, TOP
 from eas_server.render import addresses, headers
 from eas_server.render.out_of_office import is_answerable, is_automatic, normal
@@ -27,9 +27,32 @@ from eas_server.render.recipients import Recipient, entry, used
 
 MAX_ENTRIES: Final = 200
 """Entries of a user; beyond it the least used ones go."""
+SAME_USE: Final = timedelta(minutes=10)
+"""Mails to somebody within it count as one."""
+KEPT_USERS: Final = 1000
+"""Users whose entries are held in memory, up to 40 kB each."""
 MAX_NOTED: Final = 10
 """Recipients of one mail that are noted: who writes to more of them hardly picks each by hand."""
 _ADDRESSED: Final = ("to", "cc", "bcc")
+
+
+@dataclass(slots=True)
+class _Entries:
+    """The entries of a user as of a Token: to read them costs more than to write one."""
+
+    token: Token
+    items: dict[str, tuple[ItemId, int]]
+    """By normal address: the item, and the second that it stands at."""
+    noted: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    """When an entry was last noted, and under which name."""
+
+    def is_noted(self, recipient: Recipient, now: datetime) -> bool:
+        """Whether a use counts with the one before it, and tells no other name."""
+        address = normal(recipient.address)
+        if address not in self.items or address not in self.noted:
+            return False
+        noted, name = self.noted[address]
+        return timedelta() <= now - noted < SAME_USE and recipient.name in ("", name)
 
 
 class NotesRecipients:
@@ -38,6 +61,7 @@ class NotesRecipients:
     def __init__(self, ports: DeliveryPorts) -> None:
         self._ports = ports
         self._locks: weakref.WeakValueDictionary[UserId, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._entries: OrderedDict[UserId, _Entries] = OrderedDict()
 
     async def before(self, submission: Submission) -> Submission:
         """Nothing."""
@@ -78,54 +102,68 @@ class NotesRecipients:
             folder = next((f.id for f in folders if f.type is FolderType.RECIPIENT_INFORMATION_CACHE), None)
             if folder is None:
                 return
-            entries = await self._ports.mail.page(user, folder, below=TOP, not_before=NO_LIMIT, limit=2 * MAX_ENTRIES)
-            taken = {each.received for each in entries}
-            named: set[ItemId] = set()
+            entries = await self._known_entries(user, folder)
             for recipient in recipients:
-                item = await self._entry(user, folder, normal(recipient.address))
-                named.add(await self._write(user, folder, item, recipient, taken, now))
-            unnamed = [each.id for each in reversed(entries) if each.id not in named]
-            surplus = len(unnamed) + len(named) - MAX_ENTRIES
-            if surplus > 0:
-                await self._ports.mail.delete(user, folder, unnamed[:surplus])
+                if not entries.is_noted(recipient, now):
+                    await self._write(user, folder, entries, recipient, now)
+            await self._thin_out(user, folder, entries, {normal(each.address) for each in recipients})
 
-    async def _entry(self, user: UserId, folder: CollectionId, address: str) -> Item | None:
-        """The entry of a normal address."""
-        query = SearchQuery(words=_word(address), collections=(folder,), limit=1)
-        hits = await self._ports.search.search(user, query)
-        items = await self._ports.mail.fetch(user, folder, [hit.id for hit in hits])
-        return items[0] if items else None
+    async def _known_entries(self, user: UserId, folder: CollectionId) -> _Entries:
+        """The entries as they are now."""
+        tokens = await self._ports.mail.tokens(user, [folder])
+        held = self._entries.get(user)
+        if held is None or held.token != tokens.get(folder):
+            page = await self._ports.mail.page(user, folder, below=TOP, not_before=NO_LIMIT, limit=2 * MAX_ENTRIES)
+            items = await self._ports.mail.fetch(user, folder, [each.id for each in page])
+            known = {item.index.to: (item.id, int(item.received.timestamp())) for item in reversed(items)}
+            noted = {} if held is None else held.noted
+            held = self._entries[user] = _Entries(tokens.get(folder, Token(0)), known, noted)
+        self._entries.move_to_end(user)
+        if len(self._entries) > KEPT_USERS:
+            self._entries.popitem(last=False)
+        return held
 
     async def _write(
-        self,
-        user: UserId,
-        folder: CollectionId,
-        item: Item | None,
-        recipient: Recipient,
-        taken: set[int],
-        now: datetime,
-    ) -> ItemId:
-        """Write the entry of a recipient; gives its id. `taken` are the moments of all entries."""
+        self, user: UserId, folder: CollectionId, entries: _Entries, recipient: Recipient, now: datetime
+    ) -> None:
+        """Write the entry of a recipient."""
+        address = normal(recipient.address)
+        known = entries.items.get(address)
+        items = await self._ports.mail.fetch(user, folder, [known[0]]) if known is not None else ()
+        item = items[0] if items else None
         moment = int(used(None if item is None else item.received, now).timestamp())
+        taken = {second for _, second in entries.items.values()}
         while moment in taken:  # no two at one moment, so that the first N of them are N
             moment -= 1
-        taken.add(moment)
         received = datetime.fromtimestamp(moment, UTC)
         stored = None if item is None else await blob.read(item.content)
         octets = entry(stored, recipient, received, now=now, uid=secrets.token_hex(16))
-        address = normal(recipient.address)
         index = MessageIndex(size=len(octets), to=address)
-        new = NewMessage(content=MemoryBlob(octets), index=index, text=_word(address), received=received)
+        new = NewMessage(content=MemoryBlob(octets), index=index, text="", received=received)
+        number, revision = await self._store(user, folder, item, new)
+        entries.token = Token(revision)
+        entries.items[address] = (number, moment)
+        entries.noted[address] = (now, recipient.name)
+
+    async def _store(
+        self, user: UserId, folder: CollectionId, item: Item | None, new: NewMessage
+    ) -> tuple[ItemId, Revision]:
         if item is not None:
             with contextlib.suppress(NoSuchItem):
-                await self._ports.mail.replace(user, folder, item.id, new, item.revision)
-                return item.id
-        return (await self._ports.mail.add(user, folder, new)).id
+                made = await self._ports.mail.replace(user, folder, item.id, new, item.revision)
+                return item.id, item.revision if made is None else made.after
+        added = await self._ports.mail.add(user, folder, new)
+        return added.id, added.revision
 
-
-def _word(address: str) -> str:
-    """What the entry of an address is found by, and no other entry is."""
-    return sha256(address.encode("utf-8", "replace")).hexdigest()[:32]
+    async def _thin_out(self, user: UserId, folder: CollectionId, entries: _Entries, kept: Collection[str]) -> None:
+        """Delete the least used entries beyond MAX_ENTRIES, never those of this mail."""
+        surplus = len(entries.items) - MAX_ENTRIES
+        if surplus <= 0:
+            return
+        ordered = sorted(entries.items, key=lambda address: entries.items[address][1])
+        gone = [address for address in ordered if address not in kept][:surplus]
+        await self._ports.mail.delete(user, folder, [entries.items[address][0] for address in gone])
+        del self._entries[user]
 
 
 def _content(submission: Submission) -> Blob | None:
