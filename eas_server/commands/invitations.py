@@ -116,8 +116,8 @@ def written(notice: Notice, ctx: Context) -> bytes:
     )
     if notice.method == "REQUEST":
         return compose.request(notice.event, letter, instance=notice.instance)
-    alone = [_person(a) for a in notice.to] if notice.alone else None
-    return compose.cancel(notice.event, letter, instance=notice.instance, attendees=alone)
+    named = [_person(a) for a in notice.to]
+    return compose.cancel(notice.event, letter, instance=notice.instance, attendees=named)
 
 
 def letter_of(ctx: Context, *, to: Sequence[Attendee], cc: Sequence[Attendee] = (), seed: bytes) -> Letter:

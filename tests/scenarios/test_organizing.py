@@ -140,6 +140,43 @@ async def test_single_occurrences(world, version):
     assert bob.event.meeting_status == MeetingStatus.RECEIVED
 
 
+@MODERN
+async def test_a_guest_of_one_occurrence(world, version):
+    alice, bob, carol = await desks(world, version)
+    name = await alice.add(meeting(world, "bob", recurrence=WEEKLY))
+    await alice.change(name, Calendar(attendees=meeting(world, "bob", "carol").attendees), SECOND)
+    assert await bob.classes() == ["Request"]
+    assert await carol.classes() == ["Request"]
+    await carol.calendar()
+    assert (carol.event.start_time, carol.event.recurrence) == (SECOND, None)
+    await alice.change(name, Calendar(subject="Sit-down"))
+    assert await carol.classes() == ["Request"]
+    await carol.calendar()
+    assert (carol.event.subject, carol.event.recurrence) == ("Sit-down", None)
+    await alice.delete(name)
+    assert await carol.classes() == ["Canceled"]
+    assert await bob.classes() == ["Request", "Canceled"]
+    await carol.calendar()
+    assert not carol.events or carol.event.meeting_status == MeetingStatus.CANCELLED_RECEIVED
+
+
+@MODERN
+async def test_whole_days(world, version):
+    alice, bob, _ = await desks(world, version)
+    day = START.replace(hour=0)
+    all_day = {"start_time": day, "end_time": day.replace(day=3), "all_day_event": True}
+    name = await alice.add(meeting(world, "bob", recurrence=WEEKLY, **all_day))
+    await bob.calendar()
+    assert (bob.event.all_day_event, bob.event.start_time, bob.event.end_time) == (True, day, day.replace(day=3))
+    await alice.change(name, Calendar(subject="Other"), SECOND.replace(hour=0))
+    await alice.delete(name, THIRD.replace(hour=0))
+    assert await bob.classes() == ["Request", "Request", "Canceled"]
+    await bob.calendar()
+    told = {e.instance_id: e for e in bob.event.exceptions}
+    assert told[SECOND.replace(hour=0)].subject == "Other"
+    assert THIRD.replace(hour=0) in told
+
+
 @pytest.mark.requirement("MS-ASCMD_R7479", "MS-ASEMAIL_R15")
 @OLD
 async def test_up_to_14_1_nothing_is_sent(world, version):

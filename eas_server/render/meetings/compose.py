@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from eas_server.render.calendar.details import Details, read_details, with_details
-from eas_server.render.calendar.occurrence_edit import LINES_OF_SERIES
+from eas_server.render.calendar.details import Details, read_details
+from eas_server.render.calendar.occurrence_edit import occurrence_of
 from eas_server.render.calendar.people import address_of, name_of, same_address
 from eas_server.render.calendar.series import Owner, Series, read_series
 from eas_server.render.calendar.times import with_zones, write_time
@@ -40,7 +40,6 @@ __all__ = [
     "forward_notification",
     "has_occurrence",
     "organizer_of",
-    "publish",
     "reply",
     "request",
     "summary",
@@ -77,28 +76,12 @@ _PARTSTAT: Final = {
 # ---- from the organizer
 
 
-def request(
-    event: bytes,
-    letter: Letter,
-    *,
-    instance: datetime | None = None,
-    added: Sequence[Person] = (),
-    ask_again: bool = False,
-) -> bytes:
+def request(event: bytes, letter: Letter, *, instance: datetime | None = None) -> bytes:
     """An invitation, or the update of one: METHOD:REQUEST with the series and its other occurrences, or with one
     occurrence.
-
-    `added`: further attendees, to whom the meeting is forwarded. `ask_again`: what was answered counts no more, since
-    the meeting is at another time ([RFC 5546] 3.2.2.1).
     """
     kept = _Kept.read(event, instance)
-    return _mail(letter, kept, "REQUEST", _told(kept, "REQUEST", letter, added=added, ask_again=ask_again))
-
-
-def publish(event: bytes, letter: Letter, *, instance: datetime | None = None) -> bytes:
-    """An event that nobody is asked to come to, for information: METHOD:PUBLISH."""
-    kept = _Kept.read(event, instance)
-    return _mail(letter, kept, "PUBLISH", _told(kept, "PUBLISH", letter))
+    return _mail(letter, kept, "REQUEST", _told(kept, "REQUEST", letter))
 
 
 def cancel(
@@ -235,7 +218,7 @@ class _Kept:
         key = series.key_of(instance, V16_1)
         if not series.recurs or not series.is_occurrence(key):
             raise InvalidItem("no occurrence of the series")
-        occurrence = _occurrence(series, key)
+        occurrence = occurrence_of(series, key)
         return cls(series=series, events=(occurrence,), details=read_details(occurrence, series.zones))
 
     @property
@@ -248,23 +231,10 @@ class _Kept:
         return any(event.first("ATTENDEE") is not None for event in self.events)
 
 
-def _occurrence(series: Series, key: datetime) -> Component:
-    """One occurrence as a VEVENT, whether it differs from the series or not."""
-    if key in series.changed:
-        return series.changed[key][0]
-    anchor = series.anchor
-    name = write_time("RECURRENCE-ID", anchor.zone.utc(key), anchor.zone, is_day=anchor.is_day)
-    bare = series.master.without(lambda c: isinstance(c, Property) and c.name.upper() in LINES_OF_SERIES)
-    held = replace(series.details, blob="")  # a blob that no event has: the times are others
-    return with_details(bare.with_added(name), held, series.at(key))
-
-
 # ---- iTIP
 
 
-def _told(
-    kept: _Kept, method: str, letter: Letter, *, added: Sequence[Person] = (), ask_again: bool = False
-) -> list[Component]:
+def _told(kept: _Kept, method: str, letter: Letter, *, added: Sequence[Person] = ()) -> list[Component]:
     """The events as others are told of them."""
     organizer = kept.organizer or letter.sender
     found = []
@@ -272,7 +242,7 @@ def _told(
         made = _named(held, _SHARED, letter.now).with_added(*_intended(held), _organizer(organizer))
         if method == "REQUEST":
             asks = read_details(held, kept.series.zones).response_requested is not False
-            own = (_invited(line, organizer, asks=asks, again=ask_again) for line in held.all("ATTENDEE"))
+            own = (_invited(line, organizer, asks=asks) for line in held.all("ATTENDEE"))
             made = made.with_added(*own, *_fresh(held, added), *_alarm(held))
         found.append(made)
     return found
@@ -310,7 +280,7 @@ def _line_of(name: str, person: Person) -> Property:
     return Property(name, f"mailto:{printable(person.address)}", (("CN", (shown,)),) if shown else ())
 
 
-def _invited(line: Property, organizer: Person, *, asks: bool, again: bool) -> Property:
+def _invited(line: Property, organizer: Person, *, asks: bool) -> Property:
     """An attendee as all attendees are told: without what was proposed, and what else is between two."""
     params = tuple(param for param in line.params if param[0].upper() in _PARAMS_OF_PEOPLE)
     made = Property("ATTENDEE", line.value, params)
@@ -318,7 +288,7 @@ def _invited(line: Property, organizer: Person, *, asks: bool, again: bool) -> P
         made = made.with_param("ROLE", "REQ-PARTICIPANT")
     if same_address(address_of(line), organizer.address):
         return made
-    if again or made.param("PARTSTAT") is None:
+    if made.param("PARTSTAT") is None:
         made = made.with_param("PARTSTAT", "NEEDS-ACTION")
     return made.with_param("RSVP", "TRUE" if asks else "FALSE")
 

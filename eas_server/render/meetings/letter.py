@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -23,6 +23,8 @@ MAX_SUBJECT: Final = 255
 _MAX_NAME: Final = 64
 """Characters of a display name, so that no encoded line gets too long."""
 _ADDRESS: Final = re.compile(r"""[^\s<>()\[\]\\,;:"@\x00-\x20\x7f]+@[^\s<>()\[\]\\,;:"@\x00-\x20\x7f]+""")
+MAX_ADDRESS: Final = 320
+"""Characters of an address ([RFC 5321] 4.5.3.1)."""
 _MAX_LINE: Final = 998
 """Octets of a line of mail ([RFC 5322] 2.1.1)."""
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
@@ -136,7 +138,7 @@ def printable(text: str) -> str:
 
 def is_address(text: str) -> bool:
     """Whether `text` can stand as an address in a header line, and means one recipient."""
-    return _ADDRESS.fullmatch(text) is not None
+    return len(text) <= MAX_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def mailbox(person: Person) -> str:
@@ -178,8 +180,3 @@ def _unstructured(name: str, value: str) -> str:
     return f"{name}: " + Header(shown.encode("utf-8", "replace").decode(), charset, header_name=name).encode(
         linesep=CRLF
     )
-
-
-def people(entries: Sequence[tuple[str, str]]) -> tuple[Person, ...]:
-    """Persons out of pairs of name and address."""
-    return tuple(Person(name=name, address=address) for name, address in entries)

@@ -60,10 +60,9 @@ class Notice:
     event: bytes
     """The kept event that it is made of."""
     to: tuple[Attendee, ...]
+    """Whom a CANCEL is for: it names them and nobody else."""
     instance: datetime | None = None
     """The occurrence that it is about; None: all of the meeting."""
-    alone: bool = False
-    """It is cancelled for its recipients only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,19 +200,27 @@ def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
     known = _sequence(old.master)
     gone = _except(_invited(old.master, owner), _invited(new.master, owner))
     skipped = new.deleted.keys() - old.deleted.keys()
-    number = known + 1 if difference.is_major or gone or skipped else known
+    raised = difference.is_major or gone or skipped or (difference.told and not _is_later(old.details, new.details))
+    number = known + 1 if raised else known
     made = {id(new.master): _renumbered(new, new.master, number, moved=difference.moved, owner=owner)}
     for key, (event, _) in new.changed.items():
         least = max(number, _sequence(_event_of(old, key)))
         if _is_as_before(old, new, key):
             made[id(event)] = _renumbered(new, event, least, moved=False, owner=owner)
             continue
-        own = _difference(_occurrence(old, key), _occurrence(new, key), rule=False)
+        was, is_ = _occurrence(old, key), _occurrence(new, key)
+        own = _difference(was, is_, rule=False)
         lost = _except(_invited(_event_of(old, key), owner), _invited(event, owner))
-        bumped = least + 1 if number == known and (own.is_major or lost) else least
+        rises = own.is_major or lost or (own.told and not _is_later(was, is_))
+        bumped = least + 1 if number == known and rises else least
         made[id(event)] = _renumbered(new, event, bumped, moved=own.moved, owner=owner)
     contents = tuple(made.get(id(held), held) for held in new.calendar.contents)
     return series_of(replace(new.calendar, contents=contents), owner)
+
+
+def _is_later(old: Details, new: Details) -> bool:
+    """Whether the moment of the change alone tells which is the newer one ([RFC 5546] 2.1.5)."""
+    return old.stamp is not None and new.stamp is not None and new.stamp > old.stamp
 
 
 def _renumbered(series: Series, event: Component, number: int, *, moved: bool, owner: Owner) -> Component:
@@ -268,7 +275,7 @@ def _notices(before: bytes | None, old: Series | None, kept: bytes, new: Series,
     gone = _except(were_invited, now_invited)
     if gone and not old.details.cancelled:
         event = _with_sequence(old.calendar, old.master, _sequence(new.master))
-        yield Notice(method="CANCEL", event=dump(event), to=gone, alone=True)
+        yield Notice(method="CANCEL", event=dump(event), to=gone)
         yield from _still_invited(kept, new, were_invited.keys() - now_invited.keys(), owner)
     if difference.told:
         yield from _request(kept, tuple(now_invited.values()))
@@ -317,7 +324,7 @@ def _of_occurrences(old: Series, kept: bytes, new: Series, owner: Owner, settled
         gone = _except(before, after)
         if gone:
             event = _last_known(old, key, kept, new)
-            yield Notice(method="CANCEL", event=event, to=gone, instance=moment, alone=True)
+            yield Notice(method="CANCEL", event=event, to=gone, instance=moment)
         yield from _request(kept, tuple(after.values()) if difference.told else _except(after, before), moment)
 
 

@@ -108,6 +108,14 @@ def test_every_octet_can_go_through_any_server() -> None:
     assert plain["Content-Transfer-Encoding"] == "7bit"
 
 
+def test_no_address_makes_a_line_too_long() -> None:
+    long = Person(address="x" * 2000 + "@example.com", name="y" * 2000)
+    octets = compose.request(event(), replace(LETTER, to=(BOB, long)))
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
+    assert read(octets)["To"] == "Bob <bob@example.com>"
+    assert read(compose.request(event(), replace(LETTER, to=(long,))))["To"] == "undisclosed-recipients:;"
+
+
 def test_the_same_arguments_give_the_same_octets() -> None:
     assert compose.request(event(), LETTER) == compose.request(event(), LETTER)
     assert compose.request(event(), LETTER) != compose.request(event(), replace(LETTER, message_id="<2@example.com>"))
@@ -333,8 +341,8 @@ def follow(guests: dict[str, Guest], outcome: outgoing.Outcome) -> None:
     """Each attendee takes in what is sent; numbers never go back."""
     for notice in outcome.notices:
         if notice.method == "CANCEL":
-            alone = [Person(address=a.email) for a in notice.to] if notice.alone else None
-            octets = compose.cancel(notice.event, LETTER, instance=notice.instance, attendees=alone)
+            named = [Person(address=a.email) for a in notice.to]
+            octets = compose.cancel(notice.event, LETTER, instance=notice.instance, attendees=named)
         else:
             octets = compose.request(notice.event, LETTER, instance=notice.instance)
         for told in itip(octets).components("VEVENT"):
