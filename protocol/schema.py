@@ -270,7 +270,7 @@ def _compile(bound: Any, hint: Any) -> _Field:
         tags, write = _container(find_tag(declared.tag), find_tag(declared.item), inner, declared)
         many = False
     elif declared.tag is None or (len(inner) > 1 and all(map(_is_declared, inner))):
-        tags, write = _mixture(inner)
+        tags, write = _mixture(inner, every=declared.since is not None or declared.until is not None)
         if not many:
             write = _single(write)
     else:
@@ -314,9 +314,10 @@ def _plain(tag: Tag, kinds: list[Any], declared: _Declared, *, many: bool) -> tu
     return {tag: read}, lambda value, version: [Element(tag, put(value, version))]
 
 
-def _mixture(kinds: list[Any]) -> tuple[Mapping[Tag, Load], Write]:
+def _mixture(kinds: list[Any], *, every: bool) -> tuple[Mapping[Tag, Load], Write]:
+    """`every`: the field says which versions it has, so the tags do not."""
     tags = {tag_of(kind): _nested_load(kind) for kind in kinds}
-    return tags, lambda values, version: [dump(v, version) for v in values]
+    return tags, lambda values, v: [dump(each, v) for each in values if every or v in tag_of(type(each)).versions]
 
 
 def _single(write: Write) -> Write:

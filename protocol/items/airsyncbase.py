@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from protocol.elements import Inline
 from protocol.schema import OPAQUE, el, element
+from protocol.versions import V14_1
 
 MAX_UNSIGNED = 4_294_967_295
 """The largest TruncationSize (MS-ASAIRS_R293, R299)."""
@@ -37,12 +38,15 @@ class Method(IntEnum):
 
 @element("AirSyncBase:BodyPreference")
 class BodyPreference:
-    """In what form a client wants bodies, [MS-ASAIRS] 2.2.2.12."""
+    """In what form a client wants bodies, [MS-ASAIRS] 2.2.2.12.
+
+    14.0 has the Preview of a Body, but no way to ask for it (MS-ASAIRS_R1274); one that asks all the same gets it.
+    """
 
     type: BodyType = el("AirSyncBase:Type")
     truncation_size: int | None = el("AirSyncBase:TruncationSize", default=None, minimum=0, maximum=MAX_UNSIGNED)
     all_or_none: bool | None = el("AirSyncBase:AllOrNone", default=None)
-    preview: int | None = el("AirSyncBase:Preview", default=None, minimum=0, maximum=MAX_PREVIEW)
+    preview: int | None = el("AirSyncBase:Preview", default=None, minimum=0, maximum=MAX_PREVIEW, since=V14_1)
 
 
 @element("AirSyncBase:BodyPartPreference")
