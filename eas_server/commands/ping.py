@@ -33,6 +33,8 @@ async def handle(request: Request, ctx: Context) -> Response:
     folders = _folders(request, ctx)
     if heartbeat is None or not folders:
         return Response(status=Status.MISSING_PARAMETERS)
+    if len({folder for folder, _ in folders}) < len(folders):
+        return Response(status=Status.SYNTAX_ERROR)  # MS-ASCMD_R6699
     limits = ctx.settings.sync
     allowed = min(max(heartbeat, limits.min_heartbeat), limits.max_heartbeat)
     if allowed != heartbeat:
@@ -40,13 +42,13 @@ async def handle(request: Request, ctx: Context) -> Response:
     if len(folders) > limits.max_ping_folders:
         return Response(status=Status.TOO_MANY_FOLDERS, max_folders=limits.max_ping_folders)
     await _remember(ctx, heartbeat, folders)
-    return await _watch(ctx, list(dict.fromkeys(folder for folder, _ in folders)), heartbeat)
+    return await _watch(ctx, [folder for folder, _ in folders], heartbeat)
 
 
 def _folders(request: Request, ctx: Context) -> tuple[tuple[CollectionId, str], ...]:
     if request.folders is None:
         return ctx.device.ping_folders
-    return tuple(dict.fromkeys((CollectionId(folder.id), folder.item_class) for folder in request.folders))
+    return tuple((CollectionId(folder.id), folder.item_class) for folder in request.folders)
 
 
 async def _remember(ctx: Context, heartbeat: int, folders: tuple[tuple[CollectionId, str], ...]) -> None:

@@ -657,6 +657,13 @@ async def test_a_folder_that_was_never_synced_has_no_news(box: Mailbox) -> None:
     task.cancel()
 
 
+@pytest.mark.requirement("MS-ASCMD_R6699")
+async def test_a_ping_that_names_a_folder_twice(box: Mailbox) -> None:
+    folders = (*PING.folders, pings.Folder(id=INBOX, item_class="SMS"))
+    answer = await box.bench.run(ping.COMMAND, pings.Request(heartbeat_interval=60, folders=folders))
+    assert answer == pings.Response(status=pings.Status.SYNTAX_ERROR)
+
+
 @pytest.mark.requirement("MS-ASCMD_R4239", "MS-ASCMD_R4241")
 async def test_a_ping_that_leaves_out_what_was_never_said_is_incomplete(box: Mailbox) -> None:
     for request in (pings.Request(), pings.Request(heartbeat_interval=60), pings.Request(folders=PING.folders)):
