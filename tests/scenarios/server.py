@@ -116,9 +116,9 @@ class Server:
         return World(self, HOME)
 
 
-async def fill(store: Store) -> None:
+async def fill(store: Store, worlds: int = WORLDS) -> None:
     """Make all worlds: alice, bob and carol each, and a group team of them."""
-    for number in (HOME, *range(WORLDS)):
+    for number in (HOME, *range(worlds)):
         domain = domain_of(number)
         for name in NAMES:
             address = f"{name}@{domain}"

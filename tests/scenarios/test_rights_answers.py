@@ -1,6 +1,7 @@
 """Answers to protected messages ([MS-ASRM] 3.2.5.1), and taking a protection off: whole dialogues."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 
@@ -43,7 +44,7 @@ OWN = "What bob says."
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with rights management, for this module."""
     running = guarded_server(tmp_path_factory.mktemp("guarded"))
-    running.open(fill)
+    running.open(partial(fill, worlds=50))
     running.start()
     yield running
     running.stop()

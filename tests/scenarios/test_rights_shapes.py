@@ -1,7 +1,11 @@
-"""Rights management, [MS-ASRM]: requests of the wrong shape get the Status that the documents name."""
+"""Rights management, [MS-ASRM]: requests of the wrong shape get the Status that the documents name; a reload."""
 
+import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -37,7 +41,7 @@ REMOVE = tag("RightsManagement:RemoveRightsManagementProtection")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with rights management, for this module."""
     running = guarded_server(tmp_path_factory.mktemp("guarded"))
-    running.open(fill)
+    running.open(partial(fill, worlds=12))
     running.start()
     yield running
     running.stop()
@@ -124,3 +128,32 @@ async def test_a_wrong_removal(world: World) -> None:
     assert await raw_status(bob, ITEM_OPERATIONS, twice) == item_operations.Status.PROTOCOL_ERROR
     shown = email_in((await bob.fetch(server_id=server_id, options=fetch_options())).properties)
     assert shown.rights_management_license is not None
+
+
+# ---- another configuration while the server runs
+
+
+async def test_templates_change_without_a_restart(tmp_path: Path) -> None:
+    running = guarded_server(tmp_path)
+    await asyncio.to_thread(running.open, partial(fill, worlds=1))
+    await asyncio.to_thread(running.start)
+    world = running.world()
+    try:
+        alice, bob = await person(world, "alice"), await person(world, "bob")
+        assert await alice.send(alice.letter("bob"), OPEN) is None
+        server_id, found = await bob.newest()
+        assert found.rights_management_license is not None
+        text = running.config.read_text()
+        first = "[[rights.templates]]"
+        running.config.write_text(text.replace(first, f"[rights]\nenabled = false\n{first}", 1))
+        assert running._process is not None
+        running._process.send_signal(signal.SIGHUP)
+        for _ in range(500):
+            if await alice.send(alice.letter("bob"), OPEN) == CommonStatus.IRM_FEATURE_DISABLED:
+                break
+            await asyncio.sleep(0.01)
+        shut = email_in((await bob.fetch(server_id=server_id, options=fetch_options())).properties)
+        assert shut.rights_management_license is None
+    finally:
+        await world.close()
+        await asyncio.to_thread(running.stop)
