@@ -7,14 +7,14 @@ all the same. Private meetings, and messages with restricted rights, are not pas
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from eas_server.delivery.ports import DeliveryPorts
+from eas_server.errors import StoreFull
 from eas_server.interfaces import Delivery, Receipt, Submission
 from eas_server.model import blob
 from eas_server.model.directory import Account
-from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, NewMessage
 from eas_server.model.preferences import Delegates
 from eas_server.render.meetings import itip
@@ -22,12 +22,24 @@ from eas_server.render.meetings.itip import MeetingMessage
 from eas_server.render.meetings.letter import Person
 from eas_server.render.meetings.substitute import Parties, is_private, substitute
 from eas_server.render.mime import index_message
+from eas_server.render.out_of_office import normal
 
 MAX_DELEGATES: Final = 50
 """Delegates of one user who get a message."""
+_DELIVERED: Final = frozenset({FolderType.INBOX, FolderType.DELETED_ITEMS})
 _OFFLOAD_FROM: Final = 64 * 1024
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """A meeting message that is passed on."""
+
+    message: MeetingMessage
+    principal: Account
+    delegates: tuple[Account, ...]
+    only: bool
 
 
 class DelegatesMail:
@@ -37,36 +49,59 @@ class DelegatesMail:
         self._ports = ports
 
     async def before(self, submission: Submission) -> Submission:
-        """With the deliveries to the delegates."""
-        if all(delivery.message.index.calendar is None for delivery in submission.deliveries):
+        """With what the delegates alone are to see out of the way."""
+        if not any(map(_is_meeting_mail, submission.deliveries)):
             return submission
-        made: list[Delivery] = []
-        for delivery in submission.deliveries:
-            made += await self._with_delegates(delivery, submission.user)
+        made = [await self._filed(delivery) for delivery in submission.deliveries]
         return replace(submission, deliveries=tuple(made))
 
     async def after(self, submission: Submission, receipt: Receipt) -> None:
-        """Nothing."""
+        """Send the substitutes: only now is it known who has got the message, and that it will not come again."""
+        for delivery in submission.deliveries:
+            if not _is_meeting_mail(delivery) or delivery.user in receipt.missed:
+                continue
+            passed = await self._passed(delivery)
+            if passed is None:
+                continue
+            copies = tuple(_copy(delivery, passed, delegate) for delegate in passed.delegates)
+            made = Submission(user=delivery.user, source=None, deliveries=copies, forwarding=None, now=submission.now)
+            try:
+                await self._ports.submission.submit(made)
+            except StoreFull:
+                log.warning("no delegate of %s had room for a meeting message", delivery.user)
 
-    async def _with_delegates(self, delivery: Delivery, sender: UserId) -> list[Delivery]:
-        if delivery.folder is not FolderType.INBOX or delivery.message.index.calendar is None:
-            return [delivery]
+    async def _filed(self, delivery: Delivery) -> Delivery:
+        passed = await self._passed(delivery) if _is_meeting_mail(delivery) else None
+        if passed is None or not (passed.only and passed.delegates):
+            return delivery
+        return replace(delivery, folder=FolderType.DELETED_ITEMS)
+
+    async def _passed(self, delivery: Delivery) -> _Passed | None:
         kept = await self._ports.preferences.preference(delivery.user, Delegates)
-        named = [user for user in kept.users[:MAX_DELEGATES] if user not in (delivery.user, sender)]
+        named = [user for user in kept.users[:MAX_DELEGATES] if user != delivery.user]
         principal = await self._ports.accounts.account(delivery.user) if named else None
         found = [one for user in named if (one := await self._ports.accounts.account(user)) is not None]
-        if principal is None or not found:
-            return [delivery]
-        message = await _meeting(delivery.message)
-        if message is None or is_private(message):
-            return [delivery]
-        copies = [_copy(delivery, message, principal, delegate) for delegate in found]
-        return [replace(delivery, folder=FolderType.DELETED_ITEMS) if kept.only else delivery, *copies]
+        message = await _meeting(delivery.message) if principal is not None and found else None
+        if principal is None or message is None or is_private(message):
+            return None
+        others = tuple(one for one in found if not _is_from(delivery, one))
+        return _Passed(message=message, principal=principal, delegates=others, only=kept.only)
 
 
-def _copy(delivery: Delivery, message: MeetingMessage, principal: Account, delegate: Account) -> Delivery:
-    parties = Parties(principal=_person(principal), delegate=_person(delegate))
-    made = substitute(delivery.message, message, parties, index_message)
+def _is_meeting_mail(delivery: Delivery) -> bool:
+    """Whether a delivery is of a meeting message; of one that is filed already, too."""
+    return delivery.folder in _DELIVERED and delivery.message.index.calendar is not None
+
+
+def _is_from(delivery: Delivery, account: Account) -> bool:
+    """Whether somebody sent it, who needs no copy then."""
+    own = {normal(address) for address in (*account.addresses, account.address)}
+    return normal(delivery.sender) in own
+
+
+def _copy(delivery: Delivery, passed: _Passed, delegate: Account) -> Delivery:
+    parties = Parties(principal=_person(passed.principal), delegate=_person(delegate))
+    made = substitute(delivery.message, passed.message, parties, index_message)
     return Delivery(user=delegate.user, folder=FolderType.INBOX, message=made)
 
 

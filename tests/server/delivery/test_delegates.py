@@ -17,6 +17,7 @@ from protocol.schema import dump
 from protocol.versions import V14_1
 from tests.server.commands.colleagues import BOB, CAROL, Colleague, Colleagues, Mail, colleagues, meeting
 from tests.server.commands.mailbox import message
+from tests.server.delivery.house import House, house
 
 BOSS = "bob@example.com"
 
@@ -122,6 +123,12 @@ async def test_who_invites_the_boss_needs_no_copy(all_: Colleagues) -> None:
     assert len(await all_.bob.mail()) == 2
 
 
+async def test_what_no_delegate_gets_is_the_users_own(all_: Colleagues) -> None:
+    await delegate(all_, only=True)
+    await all_.carol.add(meeting(BOSS))
+    assert (await only_mail(all_.bob)).method == "REQUEST"
+
+
 @pytest.mark.requirement("MS-ASCMD_R5625", "MS-ASCMD_R5627", "MS-ASCMD_R5628")
 async def test_the_original_goes_along(all_: Colleagues) -> None:
     await all_.alice.add(meeting(BOSS))
@@ -142,3 +149,63 @@ async def test_the_original_goes_along(all_: Colleagues) -> None:
         inner = next(part for part in mail.message.walk() if part.get_content_type() == "message/rfc822")
         assert b"METHOD:REQUEST" in inner.as_bytes()
         assert mail.item.index.message_class == "IPM.Note"
+
+
+# ---- mail from elsewhere
+
+
+def invitation(*guests: str) -> bytes:
+    lines = [f"ATTENDEE:mailto:{guest}" for guest in guests]
+    calendar = "\r\n".join(
+        [
+            *(
+                "BEGIN:VCALENDAR",
+                "VERSION:2.0",
+                "METHOD:REQUEST",
+                "BEGIN:VEVENT",
+                "UID:far",
+                "DTSTAMP:20261101T000000Z",
+            ),
+            *("DTSTART:20261201T090000Z", "DTEND:20261201T100000Z", "SUMMARY:Far"),
+            *("ORGANIZER:mailto:dan@elsewhere.example", *lines, "END:VEVENT", "END:VCALENDAR", ""),
+        ]
+    )
+    return (
+        "From: Dan <dan@elsewhere.example>\r\nTo: " + ", ".join(guests) + "\r\nSubject: Far\r\n"
+        "Message-ID: <far@elsewhere.example>\r\nContent-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n"
+        + calendar
+    ).encode()
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as made:
+        kept = Delegates(users=(CAROL.user,))
+        await made.store.preferences.change_preference(BOB.user, Delegates, lambda _: kept)
+        yield made
+
+
+async def test_mail_from_elsewhere_is_passed_on(home: House) -> None:
+    await home.comes(invitation(BOSS), "dan@elsewhere.example", BOSS)
+    assert await home.subjects("bob") == ["Far"]
+    assert await home.subjects("carol") == ["Meeting request for bob: Far"]
+
+
+async def test_mail_to_a_group_is_passed_on(home: House) -> None:
+    await home.comes(invitation("team@example.com"), "dan@elsewhere.example", "team@example.com")
+    assert await home.subjects("carol") == ["Far", "Meeting request for bob: Far"]
+    assert await home.subjects("alice") == ["Far"]
+
+
+async def test_what_the_user_has_no_room_for_is_not_passed_on(home: House) -> None:
+    """The other server tries again, and nothing may come twice or get lost by that."""
+    await home.store.admin.set_quota(BOB.user, 1)
+    with pytest.raises(AssertionError):
+        await home.comes(invitation(BOSS), "dan@elsewhere.example", BOSS)
+    assert await home.subjects("carol") == []
+
+
+async def test_a_delegate_without_room_holds_up_nobody(home: House) -> None:
+    await home.store.admin.set_quota(CAROL.user, 1)
+    await home.comes(invitation(BOSS), "dan@elsewhere.example", BOSS)
+    assert await home.subjects("bob") == ["Far"]
