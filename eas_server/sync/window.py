@@ -72,8 +72,9 @@ class Plan:
         view = replace(view, floor=self.cutoff if aged else min(view.floor, self.cutoff))
         if not self.conversations and aged:
             view = replace(view, older=RangeSet(), conversations=None)
-        elif self.conversations and self.exhausted and not any(step.backlog or step.older for step in rest):
-            view = replace(view, conversations=self.cutoff)
+        elif self.conversations:
+            complete = self.exhausted and not any(step.backlog or step.older for step in rest)
+            view = replace(view, conversations=self.cutoff if complete else None)
         if all(step.backlog or step.older for step in rest):
             view = _settle(view, self.token)
         return view

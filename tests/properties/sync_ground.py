@@ -27,6 +27,8 @@ INBOX, DELETED, SENT = (CollectionId(name) for name in "134")
 FOLDERS = (INBOX, DELETED, SENT)
 DEVICES = {"phone": V16_1, "tablet": V14_1, "old": V12_1}
 PARTS = ("read", "flag", "categories", "verb")
+CONVERSATIONS = 4
+"""Message n belongs to conversation n mod 4."""
 CHEAP = HashCost(passes=1, kibibytes=8, lanes=1)
 
 Snapshot = Mapping[CollectionId, Mapping[ItemId, Item]]
@@ -98,6 +100,15 @@ class Ground:
         """The filter's limit."""
         return NO_LIMIT if options.filter_type is None else cutoff(FilterType(options.filter_type), self.now)
 
+    def shown(self, there: Mapping[ItemId, Item], options: Options, *, whole: bool) -> set[ItemId]:
+        """The items that the filter lets through, and (`whole`) the others of their conversations."""
+        limit = self.limit(options)
+        through = {number for number, item in there.items() if item.received.timestamp() >= limit}
+        if not whole:
+            return through
+        alive = {there[number].index.conversation_id for number in through}
+        return {number for number, item in there.items() if item.index.conversation_id in alive}
+
     async def snapshot(self) -> Snapshot:
         """All that is in the store."""
         found: dict[CollectionId, dict[ItemId, Item]] = {}
@@ -110,7 +121,8 @@ class Ground:
     async def deliver(self, folder: CollectionId, age: timedelta) -> None:
         """A message comes in."""
         self.delivered += 1
-        octets = f"From: bob@example.com\r\nSubject: message {self.delivered}\r\n\r\nHello.\r\n".encode()
+        thread = f"References: <{self.delivered % CONVERSATIONS}@example.com>"
+        octets = f"From: bob@example.com\r\n{thread}\r\nSubject: message {self.delivered}\r\n\r\nHello.\r\n".encode()
         received = self.now - age
         index, text = index_message(octets, received=received)
         new = NewMessage(content=MemoryBlob(octets), index=index, text=text, received=received)

@@ -177,6 +177,33 @@ async def filters(ground: Ground, devices: dict[str, Handset]) -> None:
 
 
 @script
+async def whole_conversations(ground: Ground, devices: dict[str, Handset]) -> None:
+    phone, day = devices["phone"], Options(filter_type=1)
+    await mail(ground, 60, 50, 40, 30, 2)  # the first and the last are of one conversation
+    await phone.start(INBOX)
+    await phone.ask(Ask(folder=INBOX, options=day, whole=True, window=1), lose=True)
+    await phone.ask(Ask(folder=INBOX, options=day, whole=True, window=1))
+    await phone.settle(INBOX, 1)
+    assert phone.folders[INBOX].items.keys() == {1, 5}
+    await mail(ground, 1)
+    await phone.ping()
+    await phone.estimate(INBOX)
+    await phone.settle(INBOX, 1)
+    assert phone.folders[INBOX].items.keys() == {1, 2, 5, 6}
+    await ground.change(INBOX, ItemId(1), StateChange(read=True))
+    await phone.settle(INBOX)
+    await ground.mail.delete(ALICE.user, INBOX, [ItemId(5)])
+    await phone.settle(INBOX)
+    assert phone.folders[INBOX].items.keys() == {1, 2, 6}
+    ground.now += timedelta(hours=2)
+    await phone.settle(INBOX, 1)
+    assert phone.folders[INBOX].items.keys() == {2, 6}
+    await phone.ask(Ask(folder=INBOX, whole=False))
+    await phone.settle(INBOX)
+    assert phone.folders[INBOX].items.keys() == {6}
+
+
+@script
 async def ages(ground: Ground, devices: dict[str, Handset]) -> None:
     phone = devices["phone"]
     await mail(ground, 20, 1)

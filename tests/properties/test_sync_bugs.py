@@ -130,6 +130,40 @@ def the_backlog_ends_with_the_window(patch: Patch) -> None:
     patch.setattr(lookahead, "_backlog", wrong)
 
 
+# ---- conversations
+
+
+@bug
+def conversations_come_without_their_past(patch: Patch) -> None:
+    async def wrong(*_: Any, **__: Any) -> list[Entry]:
+        return []
+
+    patch.setattr(MemoryMail, "conversations", wrong)
+
+
+@bug
+def conversations_are_kept_for_ever(patch: Patch) -> None:
+    async def wrong(*_: Any) -> list[Entry]:
+        return []
+
+    patch.setattr(MemoryMail, "entries", wrong)
+
+
+@bug
+def who_is_held_by_a_conversation_is_not_noted(patch: Patch) -> None:
+    patch.setattr(Plan, "_older_after", lambda self, done, held: self.view.older)
+
+
+@bug
+def the_mode_is_not_remembered(patch: Patch) -> None:
+    patch.setattr(sync_collection, "conversations_of", lambda asked, _: bool(asked.conversation_mode))
+
+
+@bug
+def a_conversation_that_comes_back_is_not_looked_for(patch: Patch) -> None:
+    patch.setattr(window, "is_complete", lambda *_: True)
+
+
 # ---- filters
 
 

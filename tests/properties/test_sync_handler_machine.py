@@ -21,6 +21,7 @@ from eas_server.model.mail import Flag, StateChange, Verb
 from protocol.commands.sync import Change, Conflict, Delete, Options
 from protocol.items import email
 from protocol.items.email import Email, FlagStatus
+from protocol.versions import V14_0
 from tests.properties.sync_dialogue import Ask, Handset, change_command, handsets
 from tests.properties.sync_ground import DEVICES, FOLDERS, Ground
 from tests.server.commands.support import ALICE
@@ -144,6 +145,19 @@ class SyncHandlerMachine(RuleBasedStateMachine):
             elif WISHES[wish].categories is None or "categories" in device.parts:
                 found[item] = change_command(folder, item, WISHES[wish])
         return tuple(found.values())
+
+    @rule(
+        name=st.sampled_from(sorted(name for name, version in DEVICES.items() if version >= V14_0)),
+        folder=folders,
+        window=windows,
+        lose=st.booleans(),
+        whole=st.booleans(),
+        given=st.none() | options,
+    )
+    def device_asks_for_conversations(
+        self, name: str, folder: CollectionId, window: int | None, lose: bool, whole: bool, given: Options | None
+    ) -> None:
+        self.ask(name, Ask(folder=folder, window=window, options=given, whole=whole), lose=lose)
 
     @rule(name=devices, folder=folders, window=windows, lose=st.booleans(), given=st.none() | options)
     def device_asks(

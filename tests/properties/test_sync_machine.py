@@ -203,6 +203,9 @@ class SyncMachine(RuleBasedStateMachine):
         after = plan.after(min(size, len(plan.steps)))
         rest = self.plan(after, 1000)
         assert plan.more_after(min(size, len(plan.steps))) == bool(rest.steps)
+        if rest.steps:
+            whole = self.whole and self.cutoff != NO_LIMIT
+            assert not window.is_current(after, Token(self.store.token), self.cutoff, conversations=whole)
         return Client(after, items)
 
     @invariant()
