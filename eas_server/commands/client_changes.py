@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from eas_server.commands.context import Context
-from eas_server.commands.drafts import Drafts, numbers_of_added
+from eas_server.commands.drafts import Drafts, added_numbers
 from eas_server.commands.items import ItemOptions
 from eas_server.commands.kept_changes import KeptChanges, accepted_name
 from eas_server.commands.kept_changes import clashes as kept_clashes
@@ -20,7 +20,7 @@ from eas_server.model.view import Accepted, CollectionState, View
 from eas_server.render.drafts import added_files, names_content
 from eas_server.render.email import InvalidFlag, flag_from_client
 from eas_server.sync.conflict import clashes, repeated
-from eas_server.sync.window import absorb_add, absorb_conflict, absorb_delete, absorb_write
+from eas_server.sync.window import NEVER, absorb_add, absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
     SMS,
     Add,
@@ -54,7 +54,7 @@ class Carried:
     """Adds that were carried out under the presented key, this time or before."""
     responses: list[CommandResponse] = field(default_factory=list)
     told: dict[ItemId, dict[int, str]] = field(default_factory=dict)
-    """Drafts that the client added attachments to: the numbers that these got, with their ClientIds."""
+    """Drafts that the client added attachments to: the lasting numbers of these, with their ClientIds."""
     commands: list[Change | SoftDelete] = field(default_factory=list)
     """What it has to hear of its own changes, and of those of its Options."""
 
@@ -84,6 +84,8 @@ class ClientChanges:
         self._presented_key = state.key
         self._kept = KeptChanges(ctx, folder, terms.supported)
         self._drafts = Drafts(ctx, folder, state.key) if Drafts.are_in(ctx, folder) else None
+        self._repeated: set[str] = set()
+        """Changes of drafts in this request, by what they are accepted under."""
         self._brought_files = False
         """The Change at hand added attachments, which makes it one that is answered (MS-ASCMD_R6234)."""
         self._is_kept = folder.item_class in KEPT and has_class(ctx.version, folder.item_class)
@@ -267,7 +269,7 @@ class ClientChanges:
             email = load(Email, data)
         except MalformedXml:
             return Status.CONVERSION_ERROR
-        name, digest = accepted_name(change.server_id, data)
+        name, digest = accepted_name(f"change {change.server_id}", data)
         found = await self._fetched(item)
         if found is None:
             # one that was sent under the same key, by the same Change
@@ -286,27 +288,51 @@ class ClientChanges:
             if status == Status.SUCCESS:
                 self.carried.accepted[f"{name}:send"] = Accepted(item=item, revision=found.revision, digest=digest)
             return status
-        status = await self._rewrite_draft(drafts, found, email, repeated=name in self.carried.accepted)
-        if status == Status.SUCCESS:
-            self.carried.accepted[name] = Accepted(item=item, revision=found.revision, digest=digest)
-            status = await self._change_message(item, data)
-        return status
+        status = await self._rewrite_draft(drafts, found, email, name, digest)
+        return await self._change_message(item, data) if status == Status.SUCCESS else status
 
-    async def _rewrite_draft(self, drafts: Drafts, item: Item, email: Email, *, repeated: bool) -> int:
-        """The content of a draft. What the same request made of it before is not made of it again."""
-        if repeated and item.changed.content in self._own(item.id):
-            files = dict(numbers_of_added(item.index.attachments, email))
-            self._made(item.id, Written(before=item.changed.content, after=item.changed.content))
+    async def _rewrite_draft(self, drafts: Drafts, item: Item, email: Email, name: str, digest: bytes) -> int:
+        """The content of a draft. Attachments that the same Change added or deleted before stay as they are."""
+        earlier = self.carried.accepted.get(name)
+        self._repeated.add(name)
+        if earlier is not None and email.attachments is not None:
+            written = Written(before=item.revision, after=item.revision)
+            files = added_numbers(item.index.attachments, email)
         else:
             made = await drafts.change(item, email)
             if isinstance(made, int):
                 return made
-            files = dict(made.files)
-            self._made(item.id, made.written)
+            written, files = made.written, made.files
+        made_now = self._wrote_draft(item, written, earlier)
+        revision = made_now if earlier is None else earlier.revision
+        self.carried.accepted[name] = Accepted(item=item.id, revision=revision, digest=digest)
         if added_files(email):
             self._brought_files = True
             self.carried.told[item.id] = {**self.carried.told.get(item.id, {}), **files}
         return Status.SUCCESS
+
+    def _wrote_draft(self, item: Item, written: Written, earlier: Accepted | None) -> Revision:
+        """The client's own write of a draft whose content was that of `item`: no echo of it.
+
+        Where the client does not know what it wrote on, since a Change names some properties only, the whole draft
+        comes. Gives the revision that holds nothing but what the client knows; NEVER where there is none.
+        """
+        carried, view, content = self.carried, self.carried.view, item.changed.content
+        seen = content <= view.revisions.get(item.id, view.token) or content in view.own.get(item.id, ())
+        if written.after != written.before:
+            carried.written[item.id] = (*carried.written.get(item.id, ()), written.after)
+            if seen:
+                carried.view = absorb_write(view, item.id, before=written.before, after=written.after)
+                return written.after
+            carried.view = absorb_conflict(view, item.id)
+        elif not seen and earlier is not None and earlier.revision == content and self._all_repeated(item.id):
+            carried.view = absorb_write(view, item.id, before=content, after=content, repeated=(content,))
+        return NEVER
+
+    def _all_repeated(self, item: ItemId) -> bool:
+        """Whether this request has all the Changes of a draft that came under the presented key before."""
+        names = [name for name, one in self.carried.accepted.items() if one.item == item and name.startswith("change ")]
+        return self._repeated.issuperset(names)
 
     async def _tell(self) -> None:
         """Of the drafts that got attachments, the client is told all there is now."""

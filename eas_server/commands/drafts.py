@@ -57,7 +57,7 @@ class Rewritten:
 
     written: Written
     files: Mapping[int, str]
-    """The ClientIds of the attachments that were added, by number."""
+    """The ClientIds of the attachments that were added, by `lasting_number`."""
 
 
 class Drafts:
@@ -105,7 +105,7 @@ class Drafts:
 
     def answer(self, item: Item, email: Email) -> Element:
         """What the response to an Add tells of a draft (MS-ASEMAIL_R1184, R1190; MS-ASAIRS_R1336)."""
-        files = self._references(item, numbers_of_added(item.index.attachments, email))
+        files = self._references(item, email)
         told = Email(
             attachments=airsyncbase.Attachments(changes=files) if files else None,
             conversation_id=item.index.conversation_id,
@@ -113,14 +113,11 @@ class Drafts:
         )
         return dump(told, self._ctx.version)
 
-    def _references(self, item: Item, numbers: Mapping[int, str]) -> tuple[airsyncbase.Attachment, ...]:
+    def _references(self, item: Item, email: Email) -> tuple[airsyncbase.Attachment, ...]:
         return tuple(
-            airsyncbase.Attachment(file_reference=self._reference(item, number), client_id=client_id)
-            for number, client_id in numbers.items()
+            airsyncbase.Attachment(file_reference=file_reference(self._folder.id, item.id, number), client_id=client_id)
+            for number, client_id in added_numbers(item.index.attachments, email).items()
         )
-
-    def _reference(self, item: Item, number: int) -> str:
-        return file_reference(self._folder.id, item.id, lasting_number(item.index.attachments[number], number))
 
     # ---- Change
 
@@ -145,7 +142,7 @@ class Drafts:
             except StoreFull:
                 return Status.NO_SPACE
             if made is not None:
-                return Rewritten(written=made, files=numbers_of_added(message.index.attachments, email))
+                return Rewritten(written=made, files=added_numbers(message.index.attachments, email))
             found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item.id])
             if not found:
                 return Status.NOT_FOUND
@@ -183,10 +180,10 @@ class Drafts:
         """
         email = await email_of(self._ctx, self._folder.id, item, options, is_draft=True)
         if email.attachments is not None:
-            named = {self._reference(item, number): client_id for number, client_id in files.items()}
+            places = {find_attachment(item.index.attachments, number): each for number, each in files.items()}
             attachments = tuple(
-                replace(one, client_id=named.get(one.file_reference))
-                for one in email.attachments.changes
+                replace(one, client_id=places.get(place))
+                for place, one in enumerate(email.attachments.changes)
                 if isinstance(one, airsyncbase.Attachment)
             )
             email = replace(email, attachments=airsyncbase.Attachments(changes=attachments))
@@ -238,8 +235,8 @@ class Drafts:
         return Status.SUCCESS
 
 
-def numbers_of_added(attachments: tuple[Attachment, ...], email: Email) -> Mapping[int, str]:
-    """The numbers that the attachments of an Add or a Change got in the message, each with its ClientId."""
+def added_numbers(attachments: tuple[Attachment, ...], email: Email) -> Mapping[int, str]:
+    """The lasting numbers that the attachments of an Add or a Change got in the message, each with its ClientId."""
     found: dict[int, str] = {}
     for file in reversed(added_files(email)):
         wanted = (file_name(file.display_name), len(file.content))
@@ -249,7 +246,7 @@ def numbers_of_added(attachments: tuple[Attachment, ...], email: Email) -> Mappi
             if number not in found and (name, one.size) == wanted:
                 found[number] = file.client_id
                 break
-    return dict(sorted(found.items()))
+    return {lasting_number(attachments[number], number): client_id for number, client_id in sorted(found.items())}
 
 
 def _bare(name: str, wanted: str) -> str:
