@@ -32,8 +32,8 @@ from tests.server.commands.meeting_mail import (
     to,
     write,
 )
+from tests.server.render.invitations import OUTLOOK, ics, mail
 from tests.server.render.invitations import answer as reply
-from tests.server.render.invitations import ics, mail
 
 
 @pytest.fixture
@@ -426,3 +426,35 @@ async def test_invitations_that_are_out_of_date_or_alone(all_: Colleagues, versi
     kinds = [request.meeting_message_type for request in found]
     assert kinds == ([4, 2, 1] if version >= V14_1 else [None] * 3)
     assert [request.instance_type for request in found] == [0, 0, 4 if version >= V16_0 else 3]
+
+
+@pytest.mark.requirement("MS-ASCMD_R3190")
+@pytest.mark.parametrize("version", [V14_1, V16_0, V16_1])
+@pytest.mark.parametrize(
+    ("octets", "instance"),
+    [
+        (OUTLOOK, "2026-12-07T17:00:00.000Z"),
+        (
+            mail(ics(start="DTSTART;VALUE=DATE:20261201", end="DTEND;VALUE=DATE:20261202", more=DAILY)),
+            "2026-12-02T00:00:00.000Z",
+        ),
+    ],
+)
+async def test_occurrences_in_a_zone_and_of_whole_days(
+    all_: Colleagues, version: ProtocolVersion, octets: bytes, instance: str
+) -> None:
+    all_.speak(version)
+    await deliver(all_, octets)
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    send = SendResponse() if version >= V16_0 else None
+    (result,) = await respond(all_.bob, to(name, ACCEPT, instance_id=instance, send_response=send))
+    assert result.status == Status.SUCCESS
+    found = await event(all_.bob)
+    (only,) = found.exceptions or ()
+    moment = only.instance_id if version >= V16_0 else only.exception_start_time
+    assert moment == datetime.fromisoformat(instance)
+    assert only.response_type is ResponseType.ACCEPTED
+    (result,) = await respond(all_.bob, to(name, DECLINE, instance_id=instance, send_response=send))
+    assert result.status == Status.SUCCESS
+    (only,) = (await event(all_.bob)).exceptions or ()
+    assert only.deleted
