@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
+from eas_server.delivery.calendar_items import CalendarItems
 from eas_server.delivery.ports import DeliveryPorts
 from eas_server.errors import StoreFull
 from eas_server.interfaces import Delivery, Receipt, Submission
@@ -17,8 +18,9 @@ from eas_server.model import blob
 from eas_server.model.directory import Account
 from eas_server.model.mail import FolderType, NewMessage
 from eas_server.model.preferences import Delegates
+from eas_server.render.contentlines import parse
 from eas_server.render.meetings import itip
-from eas_server.render.meetings.itip import MeetingMessage
+from eas_server.render.meetings.itip import MeetingMessage, Method
 from eas_server.render.meetings.letter import Person
 from eas_server.render.meetings.substitute import Parties, is_private, substitute
 from eas_server.render.mime import index_message
@@ -82,10 +84,19 @@ class DelegatesMail:
         principal = await self._ports.accounts.account(delivery.user) if named else None
         found = [one for user in named if (one := await self._ports.accounts.account(user)) is not None]
         message = await _meeting(delivery.message) if principal is not None and found else None
-        if principal is None or message is None or is_private(message):
+        if principal is None or message is None or await self._is_private(delivery, message):
             return None
         others = tuple(one for one in found if not _is_from(delivery, one))
         return _Passed(message=message, principal=principal, delegates=others, only=kept.only)
+
+    async def _is_private(self, delivery: Delivery, message: MeetingMessage) -> bool:
+        """What answers say of a meeting is little: whether it is private, the calendar knows."""
+        if is_private(message.calendar):
+            return True
+        if message.method is Method.REQUEST or not message.uid:
+            return False
+        items = CalendarItems(delivery.user, self._ports.folders, self._ports.mail, self._ports.search)
+        return any(is_private(parse(held.octets)) for held in await items.of_meeting(message.uid))
 
 
 def _is_meeting_mail(delivery: Delivery) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from eas_server.model.blob import Joined, MemoryBlob
 from eas_server.model.mail import MessageIndex, NewMessage
 from eas_server.render import headers
-from eas_server.render.contentlines import dump
+from eas_server.render.contentlines import Component, dump
 from eas_server.render.headers import Octets
 from eas_server.render.item_body import ItemText
 from eas_server.render.meetings import compose, itip
@@ -44,9 +44,9 @@ class Parties:
     delegate: Person
 
 
-def is_private(message: MeetingMessage) -> bool:
-    """Whether the meeting is nobody's business but that of who was invited."""
-    return any((event.text("CLASS") or "").strip().upper() in _PRIVATE for event in message.events)
+def is_private(calendar: Component) -> bool:
+    """Whether a meeting is nobody's business but that of who was invited."""
+    return any((event.text("CLASS") or "").strip().upper() in _PRIVATE for event in calendar.components("VEVENT"))
 
 
 def is_substitute(octets: Octets) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from eas_server.commands import smart_forward, smart_reply
+from eas_server.commands.server_mail import ServerMail, send_server_mail
 from eas_server.model.mail import FolderType
 from eas_server.model.preferences import Delegates
 from protocol.commands.compose_mail import Source
@@ -105,6 +106,34 @@ async def test_private_meetings_are_nobodys_business(all_: Colleagues) -> None:
     await all_.alice.add(meeting(BOSS, sensitivity=Sensitivity.PRIVATE))
     assert await all_.carol.mail() == []
     assert (await only_mail(all_.bob)).method == "REQUEST"
+
+
+async def test_answers_to_private_meetings_neither(all_: Colleagues) -> None:
+    for sensitivity in (Sensitivity.PRIVATE, Sensitivity.NORMAL):
+        await all_.bob.add(
+            meeting("alice@example.com", sensitivity=sensitivity, subject=sensitivity.name), sensitivity.name
+        )
+    for mail in await all_.alice.mail():
+        answer = b"\r\n".join(
+            [
+                *(b"From: alice@example.com", b"To: bob@example.com", b"Subject: Accepted"),
+                *(
+                    b"Content-Type: text/calendar; method=REPLY",
+                    b"",
+                    b"BEGIN:VCALENDAR",
+                    b"METHOD:REPLY",
+                    b"BEGIN:VEVENT",
+                ),
+                *(b"UID:" + (mail.event.text("UID") or "").encode(), b"DTSTART:20261201T090000Z"),
+                *(b"SUMMARY:" + mail.subject.encode(), b"ORGANIZER:mailto:bob@example.com"),
+                *(b"ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.com", b"END:VEVENT", b"END:VCALENDAR", b""),
+            ]
+        )
+        ctx = await all_.alice.bench.context("SendMail")
+        await send_server_mail(ServerMail(octets=answer, recipients=[BOSS]), ctx)
+    (passed_on,) = await all_.carol.mail()
+    assert b"NORMAL" in passed_on.octets
+    assert len(await all_.bob.mail()) == 2
 
 
 async def test_whoever_is_invited_too_gets_both(all_: Colleagues) -> None:
