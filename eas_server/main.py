@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from eas_server.administration import switches
+from eas_server.administration import switches, tokens
 from eas_server.administration.ports import Administered
 from eas_server.administration.tokens import Tokens
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
@@ -101,11 +101,11 @@ class Server:
     def _administration_listener(self) -> Listeners | None:
         """The listener of the administration API; None while there is no token that would open it."""
         section, administered = self._config.administration, self._adapters.administered
-        tokens = Tokens(section.tokens)
-        if administered is None or not tokens:
+        known = Tokens(section.tokens)
+        if administered is None or not known:
             return None
         site = Site(world=administered, in_force=self._in_force, traces=self._traces)
-        api = Administration(site, tokens, RequestIds(), self._live.web.limits, version("eas-server"))
+        api = Administration(site, known, RequestIds(), self._live.web.limits, version("eas-server"))
         return Listeners(
             api,
             [section.listener],
@@ -330,6 +330,8 @@ def check(config_path: Path) -> None:
     if config.ldap is not None:
         LdapPool(config.ldap)
     transport_for(config.smtp)
+    tokens.read(config.administration.tokens)
+    switches.read(switches.path_of(config.store.path))
 
 
 async def run(config_path: Path, ready: Ready | None = None, *, adapters: OpenAdapters = open_adapters) -> None:

@@ -46,15 +46,15 @@ def in_force(settings: Settings, switches: Switches, members: Members) -> Settin
     )
 
 
-async def users_of(group: str, directory: Directory, accounts: Accounts) -> frozenset[UserId]:
-    """The users of this server in a group of the directory, nested groups included; none for an unknown group.
+async def users_of(group: str, directory: Directory, accounts: Accounts) -> frozenset[UserId] | None:
+    """The users of this server in a group of the directory, nested groups included; None: there is no one such group.
 
     Raises Unavailable.
     """
     found = await directory.resolve(group, 2)
     groups = [entry for entry in found.entries if entry.kind is EntryKind.GROUP]
     if len(groups) != 1:
-        return frozenset()
+        return None
     people = await directory.members(groups[0], MAX_MEMBERS)
     users = set()
     for person in people.entries:
@@ -65,8 +65,9 @@ async def users_of(group: str, directory: Directory, accounts: Accounts) -> froz
 
 
 async def all_members(groups: Iterable[str], directory: Directory, accounts: Accounts) -> dict[str, frozenset[UserId]]:
-    """The users of each group. Raises Unavailable."""
-    return {group: await users_of(group, directory, accounts) for group in groups}
+    """The users of each group; groups that are not there are left out. Raises Unavailable."""
+    found = {group: await users_of(group, directory, accounts) for group in groups}
+    return {group: members for group, members in found.items() if members is not None}
 
 
 async def policy_of(

@@ -112,6 +112,7 @@ def show(config_path: Path, user: str, device: str, as_json: bool, recovery_pass
             ("Access", found.access.value),
             ("Policy", devices.policy_state(found)),
             ("Remote wipe", _wipe_state(found)),
+            ("Traced until", moment(found.trace_until) if found.trace_until else ""),
             ("Ping", f"{found.ping_heartbeat} s, {len(found.ping_folders)} folders" if found.ping_heartbeat else ""),
             *sorted(found.details.items()),
         ]
@@ -304,6 +305,7 @@ def _json(device: Device) -> dict[str, Json]:
         "policy_acknowledged": exactly(acknowledged) if acknowledged else None,
         "wipe": device.wipe.value,
         "wipe_account_only": device.wipe_account_only,
+        "trace_until": exactly(device.trace_until) if device.trace_until else None,
         "details": dict(device.details),
         "skipped": [{"item": item, "reason": reason} for item, reason in devices.skipped_items(device)],
     }

@@ -36,6 +36,8 @@ class InForce:
         self._accounts = accounts
         self._stamp: object = None
         self._members: dict[str, frozenset[UserId]] = {}
+        self._missing: frozenset[str] = frozenset()
+        """Groups that have a policy and are not in the directory."""
         self.switches = Switches()
 
     @property
@@ -77,6 +79,8 @@ class InForce:
             self._members = await policies.all_members(groups, self._directory, self._accounts)
         except Unavailable as error:
             log.warning("the groups that have a policy cannot be looked up; who was in them stays: %s", error)
+        else:
+            self._tell_missing(frozenset(groups) - self._members.keys())
         self._apply()
 
     async def run(self) -> None:
@@ -88,6 +92,11 @@ class InForce:
             if self._changed() or loop.time() - looked_up >= GROUPS_SECONDS:
                 await self.refresh()
                 looked_up = loop.time()
+
+    def _tell_missing(self, missing: frozenset[str]) -> None:
+        for group in sorted(missing - self._missing):
+            log.warning("the directory has no group %s, or several of that name: its policy is nobody's", group)
+        self._missing = missing
 
     def _apply(self) -> None:
         base, switches = self._base, self.switches

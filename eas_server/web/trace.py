@@ -36,7 +36,7 @@ MAX_TEXT: Final = 120
 MAX_ELEMENTS: Final = 5000
 """Elements of a document that are shown: a large answer is none that anybody reads to its end."""
 _LONGEST_NAME: Final = 200
-_UNDECODED: Final = 2 * 1024 * 1024
+_UNDECODED: Final = 512 * 1024
 """Octets of a body beyond which it is not read a second time for the trace."""
 
 _PAGES: Final = frozenset(("Move", "GetItemEstimate", "Ping", "Provision"))
