@@ -21,7 +21,8 @@ from protocol.commands import item_operations as operations
 from protocol.commands import move_items as moving
 from protocol.commands.search import And, MailboxQuery, Options, Request, Store
 from protocol.commands.sync import Change, Delete
-from protocol.elements import Element
+from protocol.elements import Element, Opaque
+from protocol.errors import MalformedXml
 from protocol.items.airsyncbase import BodyPartPreference, BodyPreference, BodyType
 from protocol.items.email import Email, Flag, FlagStatus
 from protocol.schema import EMPTY, dump, load, tag_of
@@ -318,3 +319,46 @@ async def test_parts_in_search_and_fetch(
         assert (email.body is not None) == (bool(bodies) or not has_part)
         if email.body_part is not None:
             assert "Hello." in str(email.body_part.data)
+
+
+ID = Element(tag("ItemOperations:ConversationId"), Opaque(b"x" * 16))
+TARGET = Element(tag("ItemOperations:DstFldId"), "4")
+ALWAYS = Element(tag("ItemOperations:Options"), [Element(tag("ItemOperations:MoveAlways"))])
+
+
+def request_of(*inner: Element) -> Element:
+    return Element(tag("ItemOperations:ItemOperations"), [Element(tag("ItemOperations:Move"), list(inner))])
+
+
+@pytest.mark.requirement("MS-ASCON_R144", "MS-ASCMD_R2212", "MS-ASCMD_R7238")
+@pytest.mark.parametrize(
+    "inner",
+    [
+        (TARGET, ALWAYS),
+        (ID, ALWAYS),
+        (ID, ID, TARGET, ALWAYS),
+        (ID, TARGET, TARGET, ALWAYS),
+        (ID, Element(tag("ItemOperations:DstFldId"), "x" * 65), ALWAYS),
+        (ID, TARGET, ALWAYS, ALWAYS),
+        (ID, Element(tag("ItemOperations:DstFldId"), [TARGET]), ALWAYS),
+        (),
+    ],
+    ids=["no id", "no target", "two ids", "two targets", "a long target", "two options", "a nest", "nothing"],
+)
+async def test_what_is_no_move(box: Mailbox, inner: tuple[Element, ...]) -> None:
+    with pytest.raises(MalformedXml) as failed:
+        await box.bench.run_tree(item_operations.COMMAND, request_of(*inner))
+    answer = item_operations.COMMAND.refuse(failed.value, V16_1)
+    assert isinstance(answer, operations.Response)
+    assert answer.status == operations.Status.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "text", Opaque(b""), Opaque(b"x" * 100_000)], ids=["empty", "text", "none", "long"]
+)
+async def test_ids_that_no_conversation_has(box: Mailbox, wrong: Any) -> None:
+    await conversation(box)
+    named = Element(tag("ItemOperations:ConversationId"), wrong)
+    response = await box.bench.run_tree(item_operations.COMMAND, request_of(named, TARGET, ALWAYS))
+    assert [moved.status for moved in response.responses.moved] == [6]
+    assert await box.store.preferences.preference(ALICE.user, ConversationRules) == ConversationRules()
