@@ -14,7 +14,7 @@ from eas_server.render import contents, headers, structure, text, writing
 from eas_server.render.mime import index_message
 from eas_server.render.structure import Part
 from protocol.elements import Buffer, Inline, Opaque
-from protocol.items.airsyncbase import AddAttachment, Body, BodyType, DeleteAttachment
+from protocol.items.airsyncbase import AddAttachment, Body, BodyType, DeleteAttachment, Method
 from protocol.items.email import Email, Importance
 
 MAX_PEOPLE: Final = 2000
@@ -249,6 +249,8 @@ class _Message:
         """Add a file."""
         if self.secured:
             raise InvalidDraft("an attachment to a message that is signed or encrypted")
+        if file.method is Method.OLE:
+            raise InvalidDraft("an attachment that is an OLE object")  # MS-ASAIRS_R1390
         if len(self.content.inline) + len(self.content.others) >= contents.MAX_ATTACHMENTS:
             raise InvalidDraft("too many attachments")
         inline = bool(file.is_inline and file.content_id)

@@ -273,6 +273,7 @@ async def test_mime_with_importance_and_a_file(box: Mailbox) -> None:
         Email(body=mime(), attachments=files(file("to a signed one"))),
         Email(to=", ".join(f"p{n}@example.com" for n in range(2001))),
         Email(subject="x", flag=Flag(status=FlagStatus.COMPLETE)),
+        Email(attachments=files(AddAttachment(client_id="f", method=Method.OLE, content=b"x", display_name="x"))),
     ],
 )
 async def test_what_makes_no_draft(box: Mailbox, email: Email) -> None:
