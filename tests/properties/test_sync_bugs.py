@@ -265,8 +265,8 @@ def more_is_available_when_the_window_is_just_full(patch: Patch) -> None:
 
 @bug
 def more_counts_what_has_no_words(patch: Patch) -> None:
-    async def wrong(*_: Any) -> int:
-        return 0
+    async def wrong(*_: Any) -> tuple[int, frozenset[Any]]:
+        return 0, frozenset()
 
     patch.setattr(server_changes, "_silent_ahead", wrong)
 
@@ -421,7 +421,7 @@ def the_commands_are_remembered_too(patch: Patch) -> None:
 
 @bug
 def ping_tells_what_ages(patch: Patch) -> None:
-    async def wrong(ctx: Any, folder: Any, steps: Any) -> bool:
+    async def wrong(*_: Any) -> bool:
         return True
 
     patch.setattr(ping, "has_words", wrong)
