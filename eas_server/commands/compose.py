@@ -32,7 +32,7 @@ from protocol.elements import Buffer
 from protocol.errors import MalformedXml
 from protocol.http import CommandLine
 from protocol.status import CommonStatus
-from protocol.versions import V14_0
+from protocol.versions import V14_0, V14_1
 
 MAX_RECIPIENTS: Final = 1000
 """Addresses in To, Cc and Bcc of one message; beyond it Status 115."""
@@ -134,7 +134,7 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
 
 
 def _check(order: Order, ctx: Context) -> None:
-    if order.account_id is not None:
+    if order.account_id is not None and ctx.version >= V14_1:  # older versions do not know it (MS-ASCMD_R6134)
         # MS-ASCMD_R722, R724: Settings names no AccountId, for the primary account has none (R729)
         raise CommandError(CommonStatus.INVALID_ACCOUNT_ID)
     if order.template_id is not None:
