@@ -162,13 +162,16 @@ class Series:
         return next(self.all_keys(after=key), None) == key
 
     def at(self, key: datetime) -> Details:
-        """What the series says of the occurrence with a key."""
+        """What the series says of the occurrence with a key. Raises InvalidItem for one that ends after all years."""
         held = self.details
         start = held.zone.utc(key)
-        if not held.is_day:
-            return replace(held, start=start, end=start + held.span)
-        days = held.zone.local(held.end) - self.anchor.clock
-        return replace(held, start=start, end=held.zone.utc(key + days))
+        try:
+            if not held.is_day:
+                return replace(held, start=start, end=start + held.span)
+            days = held.zone.local(held.end) - self.anchor.clock
+            return replace(held, start=start, end=held.zone.utc(key + days))
+        except OverflowError:
+            raise InvalidItem("an occurrence beyond the last year") from None
 
 
 def read_series(octets: bytes, owner: Owner) -> Series:

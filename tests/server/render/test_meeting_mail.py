@@ -1,5 +1,6 @@
 """Meeting mail as octets: header lines, parts, the iTIP objects by [RFC 5545] and [RFC 5546]."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -348,3 +349,51 @@ def follow(guests: dict[str, Guest], outcome: outgoing.Outcome) -> None:
         for told in itip(octets).components("VEVENT"):
             for guest in notice.to:
                 guests.setdefault(guest.email, Guest()).take(notice.method, told, guest.email)
+
+
+# ---- anything at all
+
+ODD = [
+    *(b"DTSTART:99990101T000000Z", b"DTSTART:16010101T000000Z", b"DTSTART;TZID=Nowhere:20261201T090000"),
+    *(b"DTEND:19700101", b"DURATION:P10000W", b"RRULE:FREQ=SECONDLY", b"RRULE:FREQ=DAILY;COUNT=99999999", b"RRULE:X"),
+    *(b"RECURRENCE-ID:20261208", b"RECURRENCE-ID;RANGE=THISANDFUTURE:20261208T100000", b"EXDATE:garbage"),
+    *(b"SEQUENCE:-1", b"SEQUENCE:99999999999999", b"SEQUENCE:2147483647", b"ATTENDEE:", b"ORGANIZER:"),
+    *(b"ATTENDEE;CN=\xff:mailto:\xff\xfe", b"RDATE;VALUE=PERIOD:20261201T090000Z/PT1H", b"EXDATE;VALUE=DATE:20261201"),
+    *(b"X-EAS-TIMEZONE;TZID=Europe/Berlin:AAAA", b"SUMMARY:\x00\x01\\n", b"STATUS:CANCELLED", b"BEGIN:VEVENT"),
+    *(b"END:VEVENT", b"BEGIN:VALARM", b"END:VALARM", b'DTSTART;X-EAS-UTC="x":20261201T090000Z'),
+]
+EDITS = st.lists(st.tuples(st.integers(1, 60), st.sampled_from([None, *ODD])), max_size=4)
+MOMENTS = st.sampled_from([START, SECOND := START + timedelta(days=7), datetime(9998, 12, 31, tzinfo=UTC)])
+
+
+def edited(stored: bytes, edits: list[tuple[int, bytes | None]]) -> bytes:
+    """An event with lines taken out, or put in."""
+    lines = stored.split(b"\r\n")
+    for at, line in edits:
+        lines[at % len(lines) : at % len(lines) + (line is None)] = [] if line is None else [line]
+    return b"\r\n".join(lines)
+
+
+@settings(max_examples=60, deadline=None)
+@given(before=EDITS, after=EDITS, moment=MOMENTS)
+def test_whatever_an_event_holds_it_is_told_or_refused(
+    before: list[tuple[int, bytes | None]], after: list[tuple[int, bytes | None]], moment: datetime
+) -> None:
+    base = changed(event(recurrence=WEEKLY, reminder=5), Calendar(subject="Other"), SECOND)
+    old, new = edited(base, before), edited(base, after)
+    for decide in (
+        lambda: outgoing.changed(old, new, ALICE),
+        lambda: outgoing.changed(None, new, ALICE),
+        lambda: outgoing.deleted(new, ALICE, NOW),
+    ):
+        with suppress(InvalidItem):
+            follow({}, decide())
+    for write in (
+        lambda: compose.forward(new, LETTER, added=[BOB]),
+        lambda: compose.forward(new, LETTER, instance=moment),
+        lambda: compose.cancel(new, LETTER, instance=moment),
+        lambda: compose.reply(new, LETTER, attendee=BOB, answer=AttendeeStatus.ACCEPTED, instance=moment),
+        lambda: compose.forward_notification(new, LETTER, forwardees=[BOB], instance=moment),
+    ):
+        with suppress(InvalidItem):
+            assert write().isascii()
