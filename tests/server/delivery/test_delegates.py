@@ -12,12 +12,14 @@ from eas_server.model.preferences import Delegates
 from protocol.commands.compose_mail import Source
 from protocol.commands.smart_forward import Request
 from protocol.commands.smart_reply import Request as ReplyRequest
+from protocol.commands.sync import Options
 from protocol.elements import Opaque
+from protocol.items.airsyncbase import Body, BodyPreference, BodyType
 from protocol.items.calendar import Calendar, Sensitivity
 from protocol.schema import dump
-from protocol.versions import V14_1
+from protocol.versions import SUPPORTED, V14_1, ProtocolVersion
 from tests.server.commands.colleagues import BOB, CAROL, Colleague, Colleagues, Mail, colleagues, meeting
-from tests.server.commands.mailbox import message
+from tests.server.commands.mailbox import Phone, message
 from tests.server.delivery.house import House, house
 
 BOSS = "bob@example.com"
@@ -66,6 +68,26 @@ async def test_the_delegate_gets_a_substitute(all_: Colleagues) -> None:
     assert "Tuesday, 1 December 2026, 09:00 - 10:00 (UTC)" in text.get_content()
     assert "delegate of bob" in index.preview
     assert index.size + copy.item.index_offset == len(copy.octets)
+
+
+@pytest.mark.requirement("MS-ASCMD_R5604", "MS-ASCMD_R5605", "MS-ASCMD_R5609", "MS-ASCMD_R5613", "MS-ASCMD_R5614")
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+async def test_a_device_of_the_delegate_gets_a_message(all_: Colleagues, version: ProtocolVersion) -> None:
+    await all_.alice.add(meeting(BOSS))
+    bench = all_.carol.bench
+    bench.version = version
+    phone = Phone(bench, all_.carol.folders[FolderType.INBOX])
+    await phone.all(options=Options(body_preferences=(BodyPreference(type=BodyType.PLAIN),)))
+    (seen,) = phone.items.values()
+    assert seen.to is not None
+    assert "carol@example.com" in seen.to
+    assert not seen.cc
+    assert seen.display_to == "Bob"
+    assert seen.message_class == "IPM.Note"
+    assert seen.meeting_request is None
+    assert seen.attachments is None
+    assert isinstance(seen.body, Body)
+    assert "1 December 2026" in str(seen.body.data)
 
 
 @pytest.mark.requirement("MS-ASCMD_R5704", "MS-ASCMD_R5833")

@@ -1,5 +1,6 @@
 """Meeting mail as octets: header lines, parts, the iTIP objects by [RFC 5545] and [RFC 5546]."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -381,19 +382,21 @@ def test_whatever_an_event_holds_it_is_told_or_refused(
 ) -> None:
     base = changed(event(recurrence=WEEKLY, reminder=5), Calendar(subject="Other"), SECOND)
     old, new = edited(base, before), edited(base, after)
-    for decide in (
+    decisions: tuple[Callable[[], outgoing.Outcome], ...] = (
         lambda: outgoing.changed(old, new, ALICE),
         lambda: outgoing.changed(None, new, ALICE),
         lambda: outgoing.deleted(new, ALICE, NOW),
-    ):
+    )
+    for decide in decisions:
         with suppress(InvalidItem):
             follow({}, decide())
-    for write in (
+    mails: tuple[Callable[[], bytes], ...] = (
         lambda: compose.forward(new, LETTER, added=[BOB]),
         lambda: compose.forward(new, LETTER, instance=moment),
         lambda: compose.cancel(new, LETTER, instance=moment),
         lambda: compose.reply(new, LETTER, attendee=BOB, answer=AttendeeStatus.ACCEPTED, instance=moment),
         lambda: compose.forward_notification(new, LETTER, forwardees=[BOB], instance=moment),
-    ):
+    )
+    for write in mails:
         with suppress(InvalidItem):
             assert write().isascii()
