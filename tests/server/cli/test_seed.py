@@ -259,11 +259,15 @@ def test_one_file_may_be_seed_and_configuration(shell):
     (shell.folder / "world.toml").write_text(
         '[server]\ndomains = ["example.com"]\nexternal_url = "https://mail.example.com"\n'
         '[policies.board]\nusers = ["zoe@example.com"]\n[[users]]\nuser = "zoe@example.com"\n'
+        '[[shares]]\nhosts = ["files"]\nname = "docs"\npath = "docs"\nreaders = ["zoe@example.com"]\n'
+        '[[rights.templates]]\nid = "4a7e4d0c-3f0e-4b6c-9d55-0c1f4a2f7a01"\nname = "Secret"\n'
+        'description = "For us alone"\n'
     )
     shell("seed", "world.toml", "--config", "world.toml")
     assert json.loads(shell("user", "show", "zoe@example.com", "--json", "--config", "world.toml"))["policy"] == "board"
     config = load(shell.folder / "world.toml")
     assert (config.server.external_url, list(config.policies)) == ("https://mail.example.com", ["board"])
+    assert (config.shares[0].name, config.rights.templates[0].name) == ("docs", "Secret")
 
 
 def test_the_configuration_may_include_the_seed(shell):

@@ -158,3 +158,24 @@ async def test_the_description_is_whole(api):
             assert given == wanted
             assert ("requestBody" in one) == (method in ("post", "put", "patch") and not path.endswith("/retry"))
             assert "401" in one["responses"]
+
+
+STRANGE = ("\ud800", "\x00", "\u202e", "x" * 100_000, "", "\n", "../../etc/passwd", "%00", "ä@ö.example", "' OR 1=1 --")
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=ascii)
+async def test_no_text_breaks_an_operation(api, text):
+    """Wherever a text can stand: in the body's properties and in the path."""
+    names = ("user", "email", "password", "policy", "type", "display_name", "alias", "default", "access")
+    for operation in OPERATIONS:
+        given = dict.fromkeys(names, text) | {"users": [text], "members": [text], "others": {text: "read"}}
+        fields = getattr(operation.body, "__struct_fields__", ())
+        body = {name: value for name, value in given.items() if name in fields}
+        for value in ("alice@example.com", text.encode("utf-8", "replace").decode()):  # as servers give a path
+            path = PREFIX + re.sub(r"\{[a-z]+\}", lambda _, value=value: value, operation.path)
+            if operation.method == "DELETE" and value != text:
+                continue
+            sent = None if operation.body is None else body
+            answer = await api.ask(operation.method, path.replace("?", ""), sent)
+            assert answer.status < 500, (operation.name, answer.status, answer.body)
+    assert len(await api.get("/v1/users")) >= 3
