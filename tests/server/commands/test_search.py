@@ -270,6 +270,8 @@ async def new_folder(box: Mailbox, name: str, parent: CollectionId = ROOT) -> Co
     "MS-ASCMD_R3862",
     "MS-ASCMD_R3851",
 )
+@pytest.mark.requirement("MS-ASCMD_R5286", "MS-ASCMD_R5293", "MS-ASCMD_R5300", "MS-ASCMD_R5316", "MS-ASCMD_R5323")
+@pytest.mark.requirement("MS-ASCMD_R5330", "MS-ASCMD_R5353", "MS-ASCMD_R5360", "MS-ASCMD_R5368", "MS-ASCMD_R5391")
 async def test_messages_are_found_the_newest_first(box: Mailbox, version: ProtocolVersion) -> None:
     await box.deliver(message("old apples", "red"), age=timedelta(days=2))
     new = await box.deliver(message("new", "green apples"), age=timedelta(days=1))
@@ -279,6 +281,8 @@ async def test_messages_are_found_the_newest_first(box: Mailbox, version: Protoc
     assert subjects(found) == ["new", "old apples"]
     first = found.results[0]
     assert (first.item_class, first.collection_id, first.long_id) == ("Email", INBOX, f"{INBOX}:{new}")
+    assert first.properties is not None
+    assert not any(child.tag.namespace == "GAL" for child in first.properties.children)  # that is of people alone
     assert subjects(await search(box, both(words("apples"), words("green")), version=version)) == ["new"]
 
 
