@@ -40,7 +40,8 @@ class Invitations:
     def __init__(self, ctx: Context, folder: Folder) -> None:
         self._ctx = ctx
         self._owner = owner_of(ctx.account)
-        self.is_due = ctx.version >= V16_0 and folder.item_class is ItemClass.CALENDAR
+        self._is_calendar = folder.item_class is ItemClass.CALENDAR
+        self.is_due = ctx.version >= V16_0 and self._is_calendar
         """Whether the server sends anything for the changes of this request."""
         self._notices: tuple[Notice, ...] = ()
 
@@ -50,9 +51,14 @@ class Invitations:
         Called once more where the change is made again on top of somebody else's. Raises InvalidItem.
         """
         self._notices = ()
-        if not self.is_due:
+        if not self._is_calendar:
             return octets
-        outcome = outgoing.changed(stored, octets, self._owner)
+        try:
+            outcome = outgoing.changed(stored, octets, self._owner, sends=self.is_due)
+        except InvalidItem:
+            if self.is_due:
+                raise
+            return octets
         if any(len(notice.to) > MAX_ATTENDEES for notice in outcome.notices):
             raise InvalidItem(f"more than {MAX_ATTENDEES} attendees")
         self._notices = outcome.notices

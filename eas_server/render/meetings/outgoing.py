@@ -74,16 +74,19 @@ class Outcome:
     notices: tuple[Notice, ...] = ()
 
 
-def changed(before: bytes | None, after: bytes, owner: Owner) -> Outcome:
-    """What follows from the organizer's Add (`before` None) or Change. Raises InvalidItem."""
+def changed(before: bytes | None, after: bytes, owner: Owner, *, sends: bool = True) -> Outcome:
+    """What follows from the organizer's Add (`before` None) or Change. Raises InvalidItem.
+
+    Not `sends`: the device tells the attendees itself. The numbers grow all the same, for another device may go on.
+    """
     new = read_series(after, owner)
     old = None if before is None else read_series(before, owner)
     concerned = _everybody(new, owner) or (old is not None and _everybody(old, owner))
     if before == after or not concerned or not _organizes(new, owner):
         return Outcome(event=after)
-    made = _numbered(old, new, owner)
+    made = _numbered(old, new, owner, resets=sends)
     kept = dump(made.calendar)
-    return Outcome(event=kept, notices=tuple(_notices(before, old, kept, made, owner)))
+    return Outcome(event=kept, notices=tuple(_notices(before, old, kept, made, owner)) if sends else ())
 
 
 def deleted(before: bytes, owner: Owner, now: datetime) -> Outcome:
@@ -191,8 +194,8 @@ def _is_as_before(old: Series, new: Series, key: datetime) -> bool:
 # ---- SEQUENCE, and the answers that count no more
 
 
-def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
-    """The series with the numbers that its attendees are to see."""
+def _numbered(old: Series | None, new: Series, owner: Owner, *, resets: bool) -> Series:
+    """The series with the numbers that its attendees are to see; `resets`: without answers to other times."""
     if old is None:
         first = new.master.with_text(_SEQUENCE, "0")
         return series_of(new.calendar.replaced(new.master, first), owner)
@@ -202,7 +205,7 @@ def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
     skipped = new.deleted.keys() - old.deleted.keys()
     raised = difference.is_major or gone or skipped or (difference.told and not _is_later(old.details, new.details))
     number = known + 1 if raised else known
-    made = {id(new.master): _renumbered(new, new.master, number, moved=difference.moved, owner=owner)}
+    made = {id(new.master): _renumbered(new, new.master, number, moved=difference.moved and resets, owner=owner)}
     for key, (event, _) in new.changed.items():
         least = max(number, _sequence(_event_of(old, key)))
         if _is_as_before(old, new, key):
@@ -213,7 +216,7 @@ def _numbered(old: Series | None, new: Series, owner: Owner) -> Series:
         lost = _except(_invited(_event_of(old, key), owner), _invited(event, owner))
         rises = own.is_major or lost or (own.told and not _is_later(was, is_))
         bumped = least + 1 if number == known and rises else least
-        made[id(event)] = _renumbered(new, event, bumped, moved=own.moved, owner=owner)
+        made[id(event)] = _renumbered(new, event, bumped, moved=own.moved and resets, owner=owner)
     contents = tuple(made.get(id(held), held) for held in new.calendar.contents)
     return series_of(replace(new.calendar, contents=contents), owner)
 

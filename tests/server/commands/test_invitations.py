@@ -313,6 +313,21 @@ async def statuses(all_: Colleagues) -> list[str | None]:
     return [line.param("PARTSTAT") for line in held.components("VEVENT")[0].all("ATTENDEE")]
 
 
+@pytest.mark.parametrize("version", [v for v in SUPPORTED if v < V16_0])
+async def test_numbers_grow_whoever_sends(all_: Colleagues, version: ProtocolVersion) -> None:
+    """A device of 16.0 goes on where one of 14.1 stopped, which has sent numbers of its own."""
+    all_.speak(version)
+    old = meeting(BOB, uid="A" * 32, dt_stamp=datetime(2026, 11, 1, tzinfo=UTC))
+    name = await all_.alice.add(old)
+    for hour in (8, 7):
+        await all_.alice.change(name, replace(old, start_time=datetime(2026, 12, 1, hour, tzinfo=UTC)))
+    assert await all_.bob.mail() == []
+    all_.speak(V16_1)
+    await all_.alice.change(name, Calendar(location=Location(display_name="Here")))
+    (mail,) = await all_.bob.mail()
+    assert mail.event.text("SEQUENCE") == "3"
+
+
 # ---- cancelling
 
 
