@@ -349,8 +349,15 @@ class ClientChanges:
         if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found[0], known, self._own(item)):
             self.carried.view = absorb_conflict(self.carried.view, item)
             return Status.CONFLICT
+        unseen = kept_clashes(found[0], self.carried.view.revisions.get(item, self.carried.view.token), self._own(item))
         made = await self._kept.change(found[0], data, instance_id)
-        return made if isinstance(made, Status) else self._made(item, made)
+        if isinstance(made, Status):
+            return made
+        self._made(item, made)
+        if unseen:
+            # the client wins what it names; what somebody else changed beside that, it has to learn
+            self.carried.view = absorb_conflict(self.carried.view, item)
+        return Status.SUCCESS
 
     def _made(self, item: ItemId, made: Written) -> Status:
         """The client's own write of a kept item: no echo of it, and no conflict with it."""

@@ -436,3 +436,16 @@ async def test_the_file_of_an_event_is_fetched(box: Mailbox) -> None:
         answer = await box.bench.run(item_operations.COMMAND, request)
         (fetched,) = answer.responses.fetched
         assert fetched.status == status
+
+
+@pytest.mark.requirement("MS-ASCMD_R6236")
+async def test_who_wins_a_conflict_learns_what_else_was_changed(box: Mailbox) -> None:
+    phone, tablet = await calendars(box, "device1", "tablet")
+    await phone.ask(add("e1", modern()))
+    await tablet.ask()
+    (name,) = tablet.held
+    await phone.ask(change(name, Calendar(subject="Other")))
+    private = change(name, Calendar(sensitivity=Sensitivity.PRIVATE))
+    answer = await tablet.ask(private, options=Options(conflict=Conflict.CLIENT_WINS))
+    assert answer.responses is None
+    assert (tablet.held[name].subject, tablet.held[name].sensitivity) == ("Other", Sensitivity.PRIVATE)
