@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from eas_server.administration.switches import Switches
+from eas_server.administration.switches import Switches, change, read
 from eas_server.errors import NoSuchThing
 from eas_server.interfaces import Accounts, Directory
 from eas_server.model.directory import EntryKind
@@ -93,6 +94,15 @@ def with_policy_of_user(switches: Switches, user: UserId, policy: str | None) ->
 def with_policy_of_group(switches: Switches, group: str, policy: str | None) -> Switches:
     """The same for a group."""
     return replace(switches, policy_of_group=_with(switches.policy_of_group, group.lower(), policy))
+
+
+def forget_user(path: Path, user: UserId) -> None:
+    """Take away what was assigned to a user who is no more: another one of that name has none of it.
+
+    Raises ConfigError, OSError.
+    """
+    if user in read(path).policy_of_user:
+        change(path, lambda before: with_policy_of_user(before, user, None))
 
 
 def _with(known: Mapping[str, str], name: str, value: str | None) -> dict[str, str]:

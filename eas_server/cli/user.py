@@ -248,6 +248,8 @@ def show(config_path: Path, user: str, as_json: bool) -> None:
         account, entry = await users.found(store.admin, user)
         devices = [str(device.id) for device in await store.state.devices(account.user)]
         switched = switches.read(switches.path_of(config.store.path))
+        if config.directory.kind == "ldap" and policies.groups_with_policies(config.settings, switched):
+            click.echo("note: policies of groups are not considered here: LDAP knows who is in them", err=True)
         policy = await policies.policy_of(account.user, config.settings, switched, store.directory, store.accounts)
         return account, entry, await store.admin.usage(account.user), devices, policy
 
@@ -302,7 +304,12 @@ def remove(config_path: Path, user: str, yes: bool) -> None:
     name, used = in_store(config_path, check)
     if not yes:
         click.confirm(f"Remove {name} with {size(used)} of mail?", abort=True)
-    in_store(config_path, lambda _, store: store.admin.remove_user(name))
+
+    async def work(config: "Config", store: "Store") -> None:
+        await store.admin.remove_user(name)
+        policies.forget_user(switches.path_of(config.store.path), name)
+
+    in_store(config_path, work)
     click.echo(f"Removed {name}")
 
 

@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Final
 
 from eas_server.administration import devices
-from eas_server.errors import Unfit
+from eas_server.errors import NoSuchThing, Unfit
 from eas_server.model import device as model
 from eas_server.web.administration.operations import NO_CONTENT, Call, Operation, Text
 from eas_server.web.administration.shapes import (
     Access,
     DeviceDetails,
     Forgotten,
+    RecoveryPassword,
     Skipped,
     Trace,
     Wipe,
@@ -93,6 +94,13 @@ async def _cancel_wipe(call: Call) -> DeviceDetails:
         raise Unfit("account_only", "must be true or false")
     await devices.cancel_wipe(call.world, [await _one(call)], account_only=account_only == "true")
     return await _show(call)
+
+
+async def _recovery_password(call: Call) -> RecoveryPassword:
+    found = await _one(call)
+    if not found.recovery_password:
+        raise NoSuchThing(f"{found.id} of {found.user} has left no recovery password")
+    return RecoveryPassword(recovery_password=found.recovery_password)
 
 
 async def _set_trace(call: Call) -> DeviceDetails:
@@ -180,6 +188,14 @@ OPERATIONS: Final = (
         handle=_wipe_type,
         body=WipeOfType,
         answer=list[DeviceDetails],
+    ),
+    Operation(
+        method="GET",
+        path=f"{_ONE}/recovery-password",
+        name="showRecoveryPassword",
+        summary="The password by which the user gets back into the device, where it left one.",
+        handle=_recovery_password,
+        answer=RecoveryPassword,
     ),
     Operation(
         method="PUT",

@@ -177,6 +177,12 @@ class DeviceDetails(Shape, frozen=True, kw_only=True):
     skipped: Sequence[Skipped]
 
 
+class RecoveryPassword(Shape, frozen=True, kw_only=True):
+    """What a device left for its user."""
+
+    recovery_password: str
+
+
 class Forgotten(Shape, frozen=True, kw_only=True):
     """How many devices were forgotten."""
 

@@ -1,11 +1,12 @@
 """Users of the administration API."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import UNSET
 
-from eas_server.administration import texts, users
+from eas_server.administration import policies, texts, users
 from eas_server.errors import ThereAlready, Unfit
 from eas_server.model.directory import Account, DirectoryEntry
 from eas_server.model.preferences import CalendarRight, CalendarRights, Delegates
@@ -122,7 +123,10 @@ def _picture(octets: bytes) -> bytes:
 
 
 async def _remove(call: Call) -> None:
-    await call.world.people.remove_user(await users.user_id(call.world.people, call.user))
+    user = await users.user_id(call.world.people, call.user)
+    await call.world.people.remove_user(user)
+    await asyncio.to_thread(policies.forget_user, call.site.in_force.path, user)
+    await call.site.in_force.refresh()
 
 
 async def _set_password(call: Call) -> None:

@@ -182,6 +182,21 @@ async def test_devices(phone):
     assert await api.do("DELETE", f"{ALICE}/devices") == {"devices": 1}
 
 
+async def test_the_recovery_password_is_shown_on_request_only(phone):
+    api, path = phone, f"{PHONE}/recovery-password"
+    await api.refused("GET", path, status=404)
+    await api.store.state.change_device(DEVICE.user, DEVICE.id, lambda was: replace(was, recovery_password="r3covery"))
+    assert await api.get(path) == {"recovery_password": "r3covery"}
+    assert "r3covery" not in str(await api.get("/v1/devices"))
+
+
+async def test_what_was_assigned_goes_with_the_user(api):
+    await api.do("PUT", f"{ALICE}/policy", {"policy": "staff"})
+    await api.do("DELETE", ALICE, status=204)
+    await api.do("POST", "/v1/users", {"user": "alice@example.com"}, status=201)
+    assert await api.get(f"{ALICE}/policy") == {"policy": "default", "switched": None}
+
+
 async def test_wipes(phone):
     api = phone
     assert (await api.do("POST", f"{PHONE}/wipe", {}))["wipe"] == "pending"
