@@ -1,5 +1,6 @@
 """Drafts in Sync, from 16.0 on: added, changed, sent and deleted by clients."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from eas_server.commands import item_operations
 from eas_server.commands.attachments import content_of
+from eas_server.errors import StoreUnavailable
 from eas_server.model.blob import read
 from eas_server.model.ids import CollectionId, parse_server_id
 from eas_server.model.mail import FolderType, Item
@@ -775,3 +777,55 @@ async def test_flood_of_other_commands(box: Mailbox) -> None:
     await inbox.all()
     answer = await inbox.ask(*[changing("1:1", Email(read=True))] * 201)
     assert answer.status == Status.PROTOCOL_ERROR
+
+
+# ---- what goes wrong
+
+
+class Down:
+    """A MailSubmission that cannot be reached."""
+
+    async def submit(self, submission: Any) -> Any:
+        raise StoreUnavailable("down")
+
+
+async def test_server_that_cannot_send_keeps_the_draft(box: Mailbox) -> None:
+    phone = await drafting(box)
+    name = await add(phone, Email(to="bob@example.com", subject="s", body=TEXT))
+    phone.bench.submission = Down()
+    answer = await phone.ask(changing(name, Email(subject="t"), send=True))
+    assert [r.status for r in answer.responses.responses] == [CommonStatus.MAIL_SUBMISSION_FAILED]
+    response = added(await phone.ask(adding(Email(to="bob@example.com", subject="u"), "c9", send=True)))
+    assert (response.status, response.server_id) == (CommonStatus.MAIL_SUBMISSION_FAILED, None)
+    assert [item.index.subject for item in await items_in(box, FolderType.DRAFTS)] == ["s"]
+
+
+@pytest.mark.requirement("MS-ASCMD_R4450")
+async def test_full_mailbox(box: Mailbox) -> None:
+    phone = await drafting(box)
+    name = await add(phone, Email(to="bob@example.com", subject="s", body=TEXT))
+    await box.store.admin.set_quota(ALICE.user, 2000)
+    large = files(file("a.bin", bytes(5000)))
+    answer = await phone.ask(
+        adding(Email(subject="t", attachments=large), "c2"),
+        changing(name, Email(attachments=large)),
+        adding(Email(to="bob@example.com", attachments=large), "c3", send=True),
+    )
+    assert [r.status for r in answer.responses.responses] == [Status.NO_SPACE] * 3
+    assert [item.index.attachments for item in await items_in(box, FolderType.DRAFTS)] == [()]
+    assert await items_in(box, FolderType.INBOX, "bob@example.com") == []
+
+
+async def test_two_devices_at_the_same_moment(box: Mailbox) -> None:
+    """Neither's attachment is lost."""
+    phones = [await drafting(box), await drafting(box, device="device2")]
+    name = await add(phones[0], Email(subject="s", body=TEXT))
+    await phones[1].all()
+    options = Options(conflict=Conflict.CLIENT_WINS)
+    await asyncio.gather(
+        *(
+            phone.ask(changing(name, Email(attachments=files(file(f"{n}.txt", client_id=f"f{n}")))), options=options)
+            for n, phone in enumerate(phones)
+        )
+    )
+    assert sorted(a.name for a in (await stored(box, name)).index.attachments) == ["0.txt", "1.txt"]
