@@ -49,6 +49,7 @@ PRODUCT: Final = "-//eas-server//EN"
 MESSAGE_CLASS: Final = "X-EAS-Message-Class"
 """The header field in which a mail of this server names a MessageClass that its type does not tell."""
 FORWARD_NOTIFICATION: Final = "IPM.Notification.Meeting.Forward"
+_OF_NOTIFICATIONS: Final = ((MESSAGE_CLASS, FORWARD_NOTIFICATION), ("Auto-Submitted", "auto-generated"))
 _NOBODY: Final = Owner()
 
 
@@ -146,7 +147,7 @@ def forward_notification(
     kept = _Kept.read(event, instance)
     text = letter.text or ItemText(words.forwarded_text(letter.sender, forwardees, kept.events[0], kept.details))
     subject = letter.subject or words.NOTIFICATION + (kept.events[0].text("SUMMARY") or "")
-    return mime(letter, Contents(subject=subject, text=text, fields=((MESSAGE_CLASS, FORWARD_NOTIFICATION),)))
+    return mime(letter, Contents(subject=subject, text=text, fields=_OF_NOTIFICATIONS))
 
 
 def forward(
