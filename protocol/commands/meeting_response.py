@@ -84,3 +84,9 @@ class Response:
     """The response: the results in the order of the request."""
 
     results: tuple[Result, ...] = el(default=())
+
+    @property
+    def status(self) -> int | None:
+        """The Status of a request that failed as a whole: it stands in a Result that names none (MS-ASCMD_R4792)."""
+        alone = len(self.results) == 1 and self.results[0].request_id is None and self.results[0].calendar_id is None
+        return self.results[0].status if alone else None

@@ -17,6 +17,7 @@ from protocol.client import (
     FOLDER_UPDATE,
     GET_ITEM_ESTIMATE,
     ITEM_OPERATIONS,
+    MEETING_RESPONSE,
     MOVE_ITEMS,
     PING,
     PROVISION,
@@ -38,6 +39,7 @@ from protocol.commands import (
     folder_update,
     get_item_estimate,
     item_operations,
+    meeting_response,
     move_items,
     ping,
     provision,
@@ -114,6 +116,9 @@ async def staged(ground: Ground, version: ProtocolVersion) -> Stage:
     fetch = item_operations.Fetch(store="Mailbox", collection_id=inbox, server_id=first)
     source = Source(folder_id=inbox, item_id=first)
     mail = {"save_in_sent_items": "", "mime": Opaque(letter)}
+    meeting = meeting_response.Answer(
+        user_response=1, collection_id=inbox, request_id=first, send_response=meeting_response.SendResponse()
+    )
     made = [
         folder_create.Request(sync_key=key, parent_id="0", display_name="New", type=12),
         folder_delete.Request(sync_key=key, server_id=bin_),
@@ -121,6 +126,7 @@ async def staged(ground: Ground, version: ProtocolVersion) -> Stage:
         folder_update.Request(sync_key=key, server_id=bin_, parent_id="0", display_name="New"),
         get_item_estimate.Request(collections=(estimate,)),
         item_operations.Request(operations=(fetch, item_operations.EmptyFolderContents(collection_id=bin_))),
+        meeting_response.Request(answers=(meeting,)),
         move_items.Request(moves=(move_items.Move(source_id=second, source_folder=inbox, destinations=(bin_,)),)),
         ping.Request(heartbeat_interval=1, folders=(ping.Folder(id=inbox, item_class="Email"),)),
         provision.Request(policies=(provision.RequestPolicy(policy_type=provision.POLICY_TYPE),)),
@@ -141,8 +147,8 @@ async def staged(ground: Ground, version: ProtocolVersion) -> Stage:
 
 def _in_order() -> tuple[Command, ...]:
     return (
-        FOLDER_CREATE, FOLDER_DELETE, FOLDER_SYNC, FOLDER_UPDATE, GET_ITEM_ESTIMATE, ITEM_OPERATIONS, MOVE_ITEMS, PING,
-        PROVISION, RESOLVE_RECIPIENTS, SEARCH, SEND_MAIL, SMART_FORWARD, SMART_REPLY, SYNC,
+        FOLDER_CREATE, FOLDER_DELETE, FOLDER_SYNC, FOLDER_UPDATE, GET_ITEM_ESTIMATE, ITEM_OPERATIONS, MEETING_RESPONSE,
+        MOVE_ITEMS, PING, PROVISION, RESOLVE_RECIPIENTS, SEARCH, SEND_MAIL, SMART_FORWARD, SMART_REPLY, SYNC,
     )  # fmt: skip
 
 
@@ -347,6 +353,9 @@ async def test_many_of_everything(stage: Stage) -> None:
     device, version = stage.device, V16_1
     many = 5_000
     fetches = tuple(item_operations.Fetch(store="Mailbox", server_id=f"1:{n}") for n in range(many))
+    answers = tuple(
+        meeting_response.Answer(user_response=1, collection_id="1", request_id=f"1:{n}") for n in range(many)
+    )
     moves = tuple(move_items.Move(source_id=f"1:{n}", source_folder="1", destinations=("2",)) for n in range(many))
     collections = tuple(sync.Collection(sync_key="0", collection_id=str(n)) for n in range(many))
     estimates = tuple(get_item_estimate.Collection(sync_key="0", collection_id=str(n)) for n in range(many))
@@ -355,6 +364,7 @@ async def test_many_of_everything(stage: Stage) -> None:
     policies = tuple(provision.RequestPolicy(policy_type=provision.POLICY_TYPE) for _ in range(many))
     for command, request in (
         (ITEM_OPERATIONS, item_operations.Request(operations=fetches)),
+        (MEETING_RESPONSE, meeting_response.Request(answers=answers)),
         (MOVE_ITEMS, move_items.Request(moves=moves)),
         (SYNC, sync.Request(collections=sync.Collections(collections=collections))),
         (SYNC, sync.Request(collections=sync.Collections(collections=(
