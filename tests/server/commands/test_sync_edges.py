@@ -378,13 +378,6 @@ async def test_a_ping_leaves_out_what_stays(box: Mailbox) -> None:
     assert (await box.bench.device()).ping_heartbeat == 120
 
 
-async def test_a_folder_of_two_classes_is_named_once(box: Mailbox) -> None:
-    await primed(box, INBOX)
-    await box.deliver(message("one"))
-    both = (*(pinging(INBOX).folders or ()), *(pinging(INBOX, item_class="SMS").folders or ()))
-    assert (await pinged(box, pings.Request(heartbeat_interval=60, folders=both))).folders == (INBOX,)
-
-
 async def test_what_only_ages_or_stays_hidden_is_no_news(box: Mailbox) -> None:
     await box.deliver(message("young"), age=timedelta(hours=20))
     phone = box.phone()
