@@ -27,8 +27,6 @@ otherwise.
 """
 
 import base64
-import binascii
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -37,12 +35,29 @@ from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any, Final, TypeVar, Union, dataclass_transform
 
-from protocol import quirks
 from protocol.codepages import tag as find_tag
-from protocol.datatypes import format_compact, format_dashed, is_dashed, parse_datetime
+from protocol.datatypes import format_compact, format_dashed
 from protocol.elements import Content, Element, Inline, Opaque, Tag
-from protocol.errors import MalformedXml, quote
+from protocol.errors import MalformedXml
+from protocol.values import (
+    COMPACT,
+    OPAQUE,
+    Bad,
+    Form,
+    Load,
+    datetimes,
+    enum,
+    int_enum,
+    integers,
+    read_base64,
+    read_bool,
+    read_content,
+    read_opaque,
+    texts,
+)
 from protocol.versions import V16_1, ProtocolVersion
+
+__all__ = ["COMPACT", "EMPTY", "OPAQUE", "Empty", "dump", "el", "element", "fields_of", "load", "tag_of"]
 
 T = TypeVar("T")
 
@@ -56,22 +71,7 @@ class Empty(Enum):
 EMPTY: Final = Empty.EMPTY
 
 
-class Form(Enum):
-    """A form of a value on the wire, where the type alone does not tell."""
-
-    DEFAULT = "default"
-    COMPACT = "compact"
-    OPAQUE = "opaque"
-
-
-COMPACT: Final = Form.COMPACT
-OPAQUE: Final = Form.OPAQUE
-
 _MISSING: Final = object()
-_INT_DIGITS: Final = 20
-"""More digits than any number of the protocol has: int() must not be given megabytes of them."""
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""What the reader of WBXML makes of octets that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,7 @@ class _Declared:
     maximum: int | None
     max_length: int | None
     repeats: bool
+    unique: str | None
 
 
 def el(
@@ -99,12 +100,13 @@ def el(
     maximum: int | None = None,
     max_length: int | None = None,
     repeats: bool = False,
+    unique: str | None = None,
 ) -> Any:
     """Declare a field.
 
     `tag`: `Namespace:Name`; may be left out where the annotation is a declared class. `item`: the tag of the items in a
     container. `minimum`, `maximum`: the range of a number. `max_length`: of a text, in characters. `repeats`: a
-    repetition is not an error and the first one counts.
+    repetition is not an error and the first one counts. `unique`: the field in which repeated children have to differ.
     """
     declared = _Declared(
         tag=tag,
@@ -116,6 +118,7 @@ def el(
         maximum=maximum,
         max_length=max_length,
         repeats=repeats,
+        unique=unique,
     )
     if default is _MISSING:
         return field(metadata={"element": declared})
@@ -123,13 +126,14 @@ def el(
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(el,))
-def element(tag: str) -> Callable[[type[T]], type[T]]:
-    """Make a class the declaration of the element `Namespace:Name`."""
+def element(tag: str, *, ordered: bool = False) -> Callable[[type[T]], type[T]]:
+    """Make a class the declaration of the element `Namespace:Name`; `ordered`: its fields are in order."""
     found = find_tag(tag)
 
     def declare(cls: type[T]) -> type[T]:
         declared = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         declared.__element_tag__ = found  # type: ignore[attr-defined]
+        declared.__element_ordered__ = ordered  # type: ignore[attr-defined]
         return declared
 
     return declare
@@ -147,7 +151,7 @@ def load(cls: type[T], root: Element) -> T:
         raise MalformedXml(f"/{root.tag.name}", f"expected {tag_of(cls)}")
     try:
         loaded: T = _binding(cls).load(root)
-    except _Bad as bad:
+    except Bad as bad:
         raise MalformedXml("/" + "/".join([root.tag.name, *reversed(bad.path)]), bad.reason) from None
     return loaded
 
@@ -163,15 +167,6 @@ def fields_of(cls: type) -> tuple[str, ...]:
     return tuple(bound.name for bound in _binding(cls).fields)
 
 
-class _Bad(Exception):
-    """A wrong value below; the path grows on the way up."""
-
-    def __init__(self, reason: str, *path: str) -> None:
-        self.reason = reason
-        self.path = list(path)
-
-
-Load = Callable[[Element], Any]
 Dump = Callable[[Any, ProtocolVersion], Content]
 
 
@@ -186,6 +181,7 @@ class _Field:
     since: ProtocolVersion | None
     until: ProtocolVersion | None
     repeats: bool
+    unique: str | None
     default: Any
 
     def in_version(self, version: ProtocolVersion) -> bool:
@@ -204,27 +200,31 @@ class _Binding:
         self.by_tag = {tag: (f, read) for f in self.fields for tag, read in f.tags.items()}
         self.required = [f for f in self.fields if f.required]
         self.many = [f for f in self.fields if f.many]
+        self.places = {f.name: n for n, f in enumerate(self.fields)} if cls.__element_ordered__ else None  # type: ignore[attr-defined]
         self.by_version: dict[ProtocolVersion, list[tuple[str, Callable[[Any, ProtocolVersion], list[Element]]]]] = {}
 
     def load(self, root: Element) -> Any:
         values: dict[str, Any] = {}
         content = root.content
         if isinstance(content, str) and content.strip():
-            raise _Bad("text where child elements belong")
+            raise Bad("text where child elements belong")
+        last = 0
         for child in root.children:
             found = self.by_tag.get(child.tag)
             if found is not None:
                 try:
+                    if self.places is not None:
+                        last = _in_order(last, self.places[found[0].name])
                     _take(values, *found, child)
-                except _Bad as bad:
+                except Bad as bad:
                     bad.path.append(child.tag.name)
                     raise
         for bound in self.required:
             if bound.name not in values:
-                raise _Bad("is missing", next(iter(bound.tags)).name)
+                raise Bad("is missing", next(iter(bound.tags)).name)
         for bound in self.many:
             if bound.name in values:
-                values[bound.name] = tuple(values[bound.name])
+                values[bound.name] = _all_of(bound, values[bound.name])
         return self.cls(**values)
 
     def dump(self, value: object, version: ProtocolVersion) -> list[Element] | None:
@@ -247,7 +247,19 @@ def _take(values: dict[str, Any], bound: _Field, read: Load, child: Element) -> 
     elif bound.name not in values:
         values[bound.name] = read(child)
     elif not bound.repeats:
-        raise _Bad("must not be repeated")
+        raise Bad("must not be repeated")
+
+
+def _in_order(last: int, place: int) -> int:
+    if place < last:
+        raise Bad("stands in the wrong order")
+    return place
+
+
+def _all_of(bound: _Field, found: list[Any]) -> tuple[Any, ...]:
+    if bound.unique is not None and len({getattr(each, bound.unique) for each in found}) < len(found):
+        raise Bad(f"repeated with the same {bound.unique}", next(iter(bound.tags)).name)
+    return tuple(found)
 
 
 _bindings: dict[type, _Binding] = {}
@@ -285,6 +297,7 @@ def _compile(bound: Any, hint: Any) -> _Field:
         since=declared.since,
         until=declared.until,
         repeats=declared.repeats,
+        unique=declared.unique,
         default=None if required else bound.default,
     )
 
@@ -334,7 +347,7 @@ def _container(tag: Tag, item: Tag, kinds: list[Any], declared: _Declared) -> tu
                 continue
             try:
                 values.append(read(child))
-            except _Bad as bad:
+            except Bad as bad:
                 bad.path.append(item.name)
                 raise
         return tuple(values)
@@ -350,7 +363,7 @@ def _codec(kinds: list[Any], declared: _Declared) -> tuple[Load, Dump]:
     allows_empty = Empty in kinds
     rest = [k for k in kinds if k is not Empty]
     if any(k in (Opaque, Inline) for k in rest):
-        return _load_content, lambda value, _: value
+        return read_content, lambda value, _: value
     if not rest:
         return lambda _: EMPTY, lambda _, __: None
     read, write = _codec_of(rest[0], declared)
@@ -368,20 +381,20 @@ def _codec_of(kind: Any, declared: _Declared) -> tuple[Load, Dump]:
     if kind is Element:
         return lambda e: e, lambda value, _: value.content
     if kind is bool:
-        return _load_bool, lambda value, _: "1" if value else "0"
+        return read_bool, lambda value, _: "1" if value else "0"
     if kind is datetime:
         write_instant = format_compact if declared.form is COMPACT else format_dashed
-        return _datetime_load(declared.form), lambda value, _: write_instant(value)
+        return datetimes(declared.form), lambda value, _: write_instant(value)
     if kind is bytes:
         return _octets_codec(declared)
     if isinstance(kind, type) and issubclass(kind, IntEnum):
-        return _int_enum_load(kind), lambda value, _: str(int(value))
+        return int_enum(kind), lambda value, _: str(int(value))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _enum_load(kind), lambda value, _: value.value
+        return enum(kind), lambda value, _: value.value
     if kind is int:
-        return _int_load(declared), lambda value, _: str(value)
+        return integers(declared.minimum, declared.maximum), lambda value, _: str(value)
     if kind is str:
-        return _text_load(declared), lambda value, _: value or None
+        return texts(declared.max_length), lambda value, _: value or None
     raise TypeError(f"{kind!r} has no form on the wire")
 
 
@@ -389,110 +402,7 @@ def _nested_load(kind: type) -> Load:
     return lambda e: _binding(kind).load(e)
 
 
-def _text(e: Element) -> str:
-    if e.children:
-        raise _Bad("child elements where a value belongs")
-    return e.text
-
-
-def _load_content(e: Element) -> Content:
-    if e.children:
-        raise _Bad("child elements where a value belongs")
-    return e.content if e.content is not None else ""
-
-
-def _load_bool(e: Element) -> bool:
-    text = _text(e).strip()
-    if text.lower() in ("", "1", "true"):
-        return True
-    if text.lower() in ("0", "false"):
-        return False
-    raise _Bad(f"{quote(text)} is neither 0 nor 1")
-
-
-def _number(e: Element) -> int:
-    text = _text(e).strip()
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= _INT_DIGITS):
-        raise _Bad(f"{quote(text)} is not a number")
-    return int(text)
-
-
-def _int_load(declared: _Declared) -> Load:
-    low, high = declared.minimum, declared.maximum
-
-    def read(e: Element) -> int:
-        number = _number(e)
-        if (low is not None and number < low) or (high is not None and number > high):
-            raise _Bad(f"{number} is not between {low} and {high}")
-        return number
-
-    return read
-
-
-def _int_enum_load(kind: type[IntEnum]) -> Load:
-    def read(e: Element) -> IntEnum:
-        try:
-            return kind(_number(e))
-        except ValueError:
-            raise _Bad(f"{quote(e.text)} is not a valid {kind.__name__}") from None
-
-    return read
-
-
-def _enum_load(kind: type[Enum]) -> Load:
-    def read(e: Element) -> Enum:
-        try:
-            return kind(_text(e))
-        except ValueError:
-            raise _Bad(f"{quote(e.text)} is not a valid {kind.__name__}") from None
-
-    return read
-
-
-def _text_load(declared: _Declared) -> Load:
-    limit = declared.max_length
-
-    def read(e: Element) -> str:
-        text = _text(e)
-        if limit is not None and len(text) > limit:
-            raise _Bad(f"longer than {limit} characters")
-        if not text.isascii() and _SURROGATE.search(text):
-            raise _Bad("octets that are not UTF-8")  # no store, no directory and no digest could take them
-        return text
-
-    return read
-
-
-def _datetime_load(form: Form) -> Load:
-    def read(e: Element) -> datetime:
-        text = _text(e).strip()
-        mixed = is_dashed(text) is (form is COMPACT)
-        if mixed and not quirks.tolerates(quirks.MIXED_DATE_FORMS):
-            raise _Bad(f"{quote(text)} is a date and time in the other form")
-        try:
-            return parse_datetime(text)
-        except ValueError:
-            raise _Bad(f"{quote(e.text)} is not a date and time") from None
-
-    return read
-
-
 def _octets_codec(declared: _Declared) -> tuple[Load, Dump]:
     if declared.form is OPAQUE:
-        return _load_opaque, lambda value, _: Opaque(value)
-    return _load_base64, lambda value, _: base64.b64encode(value).decode("ascii")
-
-
-def _load_opaque(e: Element) -> bytes:
-    """Octets as they are when opaque; an inline text holds them as base64 (MS-ASDTYPE_R91, R98)."""
-    return e.octets if isinstance(e.content, Opaque) else _load_base64(e)
-
-
-def _load_base64(e: Element) -> bytes:
-    if isinstance(e.content, Opaque):
-        return e.octets
-    try:
-        return base64.b64decode("".join(_text(e).split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise _Bad("not base64") from None
+        return read_opaque, lambda value, _: Opaque(value)
+    return read_base64, lambda value, _: base64.b64encode(value).decode("ascii")

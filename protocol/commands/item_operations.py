@@ -60,8 +60,8 @@ class FetchOptions:
     user_name: str | None = el("ItemOperations:UserName", default=None, max_length=MAX_USER_NAME)
     password: str | None = el("ItemOperations:Password", default=None, max_length=MAX_PASSWORD_FETCH)
     mime_support: int | None = el("AirSync:MIMESupport", default=None, minimum=0, maximum=2, repeats=True)
-    body_preferences: tuple[BodyPreference, ...] = el(default=())
-    body_part_preferences: tuple[BodyPartPreference, ...] = el(default=())
+    body_preferences: tuple[BodyPreference, ...] = el(default=(), unique="type")
+    body_part_preferences: tuple[BodyPartPreference, ...] = el(default=(), unique="type")
     rights_management: bool | None = el("RightsManagement:RightsManagementSupport", default=None)
 
 

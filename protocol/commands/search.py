@@ -59,8 +59,8 @@ class Options:
     """[MS-ASCMD] 2.2.3.125.5. What the documents leave undefined when it is repeated is taken from the first one."""
 
     mime_support: int | None = el("AirSync:MIMESupport", default=None, minimum=0, maximum=2, repeats=True)
-    body_preferences: tuple[BodyPreference, ...] = el(default=())
-    body_part_preferences: tuple[BodyPartPreference, ...] = el(default=())
+    body_preferences: tuple[BodyPreference, ...] = el(default=(), unique="type")
+    body_part_preferences: tuple[BodyPartPreference, ...] = el(default=(), unique="type")
     range: str | None = el("Search:Range", default=None, repeats=True)
     user_name: str | None = el("Search:UserName", default=None, max_length=MAX_USER_NAME, repeats=True)
     password: str | None = el("Search:Password", default=None, max_length=MAX_PASSWORD_SEARCH, repeats=True)

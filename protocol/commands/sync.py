@@ -44,7 +44,7 @@ class Options:
 
     filter_type: int | None = el("AirSync:FilterType", default=None, minimum=0, maximum=8)
     item_class: str | None = el("AirSync:Class", default=None, since=V14_0)
-    body_preferences: tuple[BodyPreference, ...] = el(default=())
+    body_preferences: tuple[BodyPreference, ...] = el(default=(), unique="type")
     body_part_preference: BodyPartPreference | None = el(default=None, since=V14_1)
     conflict: Conflict | None = el("AirSync:Conflict", default=None)
     mime_support: int | None = el("AirSync:MIMESupport", default=None, minimum=0, maximum=2, repeats=True)

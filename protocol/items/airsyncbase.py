@@ -36,7 +36,7 @@ class Method(IntEnum):
     OLE = 6
 
 
-@element("AirSyncBase:BodyPreference")
+@element("AirSyncBase:BodyPreference", ordered=True)
 class BodyPreference:
     """In what form a client wants bodies, [MS-ASAIRS] 2.2.2.12.
 
@@ -49,7 +49,7 @@ class BodyPreference:
     preview: int | None = el("AirSyncBase:Preview", default=None, minimum=0, maximum=MAX_PREVIEW, since=V14_1)
 
 
-@element("AirSyncBase:BodyPartPreference")
+@element("AirSyncBase:BodyPartPreference", ordered=True)
 class BodyPartPreference:
     """In what form a client wants the part of a message that is new in its conversation, [MS-ASAIRS] 2.2.2.11."""
 
@@ -59,7 +59,7 @@ class BodyPartPreference:
     preview: int | None = el("AirSyncBase:Preview", default=None, minimum=0, maximum=MAX_PREVIEW)
 
 
-@element("AirSyncBase:Body")
+@element("AirSyncBase:Body", ordered=True)
 class Body:
     """A body, [MS-ASAIRS] 2.2.2.9.
 
