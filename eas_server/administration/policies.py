@@ -1,7 +1,7 @@
 """Which policy holds for whom: what is assigned to a user goes before a group's, and that before the default."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eas_server.administration.switches import Switches, change, read
@@ -9,7 +9,7 @@ from eas_server.errors import NoSuchThing
 from eas_server.interfaces import Accounts, Directory
 from eas_server.model.directory import EntryKind
 from eas_server.model.ids import UserId
-from eas_server.model.settings import Settings
+from eas_server.model.settings import PolicySettings, Settings
 from protocol.quirks import Switch
 
 MAX_MEMBERS = 100_000
@@ -25,6 +25,29 @@ def groups_with_policies(settings: Settings, switches: Switches) -> dict[str, st
         **switches.policy_of_group,
         **{k: v for k, v in settings.policy_of_group.items() if k not in switches.policy_of_group},
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """A policy, and whom it is assigned to by name."""
+
+    policy: PolicySettings
+    users: Sequence[str]
+    groups: Sequence[str]
+
+
+def all_assigned(configured: Settings, switches: Switches) -> list[Assigned]:
+    """All policies of the configuration by name; `configured` are the settings without the users of groups."""
+    own = {**configured.policy_of_user, **switches.policy_of_user}
+    groups = groups_with_policies(configured, switches)
+    return [
+        Assigned(
+            policy=policy,
+            users=sorted(user for user, given in own.items() if given == name),
+            groups=[group for group, given in groups.items() if given == name],
+        )
+        for name, policy in sorted(configured.policies.items())
+    ]
 
 
 def assigned(settings: Settings, switches: Switches, members: Members) -> dict[str, str]:

@@ -6,7 +6,6 @@ would lose them. What stands here goes before what stands there.
 
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from eas_server.administration.files import put_in_place
 from eas_server.errors import ConfigError
 
 FILE: Final = "switches.json"
@@ -58,7 +58,7 @@ def change(path: Path, changed: Callable[[Switches], Switches]) -> Switches:
         before = read(path)
         after = changed(before)
         if after != before:
-            _write(path, msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
+            put_in_place(path, msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
     return after
 
 
@@ -76,17 +76,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, octets: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise

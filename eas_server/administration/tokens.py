@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from eas_server.administration.files import put_in_place
 from eas_server.errors import ConfigError, NoSuchThing, ThereAlready, Unfit
 
 log = logging.getLogger(__name__)
@@ -114,16 +115,4 @@ def _digest(token: str) -> str:
 
 
 def _write(path: Path, tokens: Mapping[str, str]) -> None:
-    """Put a new file in the place of the old one, readable for its owner alone from its first octet on."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    text = _HEAD + "".join(f"{name} {digest}\n" for name, digest in tokens.items())
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    put_in_place(path, (_HEAD + "".join(f"{name} {digest}\n" for name, digest in tokens.items())).encode())

@@ -35,41 +35,32 @@ def list_(config_path: Path, as_json: bool) -> None:
     with failures():
         config = read_config(config_path)
         switched = switches.read(switches.path_of(config.store.path))
-    settings = config.settings
-    own = {**settings.policy_of_user, **switched.policy_of_user}
-    of_groups = policies.groups_with_policies(settings, switched)
-    found = [
-        (
-            policy,
-            sorted(user for user, given in own.items() if given == name),
-            [group for group, given in of_groups.items() if given == name],
-        )
-        for name, policy in sorted(settings.policies.items())
-    ]
+    default = config.settings.default_policy
+    found = policies.all_assigned(config.settings, switched)
     if as_json:
         print_json(
             [
                 {
-                    "name": policy.name,
-                    "strict": policy.strict,
-                    "default": policy.name == settings.default_policy,
-                    "users": named,
-                    "groups": listed,
-                    "settings": sorted(policy.settings),
+                    "name": each.policy.name,
+                    "strict": each.policy.strict,
+                    "default": each.policy.name == default,
+                    "users": list(each.users),
+                    "groups": list(each.groups),
+                    "settings": sorted(each.policy.settings),
                 }
-                for policy, named, listed in found
+                for each in found
             ]
         )
         return
     rows = [
         (
-            policy.name,
-            "yes" if policy.strict else "no",
-            "yes" if policy.name == settings.default_policy else "no",
-            ", ".join(named),
-            ", ".join(listed),
+            each.policy.name,
+            "yes" if each.policy.strict else "no",
+            "yes" if each.policy.name == default else "no",
+            ", ".join(each.users),
+            ", ".join(each.groups),
         )
-        for policy, named, listed in found
+        for each in found
     ]
     print_table(("POLICY", "STRICT", "DEFAULT", "USERS", "GROUPS"), rows)
 

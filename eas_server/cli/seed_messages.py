@@ -15,7 +15,7 @@ from typing import Final
 
 from eas_server.administration import texts
 from eas_server.cli.seed_file import FolderKind, SeedMessages
-from eas_server.cli.seed_plan import Action, Ground, octets_of, taken
+from eas_server.cli.seed_plan import Action, Ground, known_user, octets_of, taken
 from eas_server.commands.kept_items import MAX_OCTETS, new_item
 from eas_server.config_reading import Wrong
 from eas_server.errors import FolderExists
@@ -77,7 +77,7 @@ async def plan_mailboxes(ground: Ground, limit: int) -> list[Action]:
     actions: list[Action] = []
     classes: dict[_Place, ItemClass] = {}
     for number, folder in enumerate(ground.seed.folders):
-        user = await _owner(ground, f"folders[{number}].user", folder.user)
+        user = await known_user(ground, f"folders[{number}].user", folder.user)
         path = _path(f"folders[{number}].name", folder.name)
         classes[user, path.lower()] = _CLASS_OF_KIND[folder.type]
         if await _find(ground, user, path) is None:
@@ -86,7 +86,7 @@ async def plan_mailboxes(ground: Ground, limit: int) -> list[Action]:
     wanted: dict[_Place, list[_Item]] = {}
     for number, declared in enumerate(ground.seed.messages):
         key = f"messages[{number}]"
-        user = await _owner(ground, f"{key}.user", declared.user)
+        user = await known_user(ground, f"{key}.user", declared.user)
         path = _path(f"{key}.folder", declared.folder)
         wanted.setdefault((user, path.lower()), []).extend(
             await asyncio.to_thread(_items, key, declared, ground, limit)
@@ -94,13 +94,6 @@ async def plan_mailboxes(ground: Ground, limit: int) -> list[Action]:
     for (user, path), items in wanted.items():
         actions += await _plan_folder(ground, user, path, items, classes)
     return actions
-
-
-async def _owner(ground: Ground, key: str, value: str) -> str:
-    name = taken(key, texts.user_name, value)
-    if not await ground.knows(name):
-        raise Wrong(key, f"there is no user {name}, here or in [[users]]")
-    return name
 
 
 def _path(key: str, value: str) -> str:

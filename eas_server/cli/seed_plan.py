@@ -245,7 +245,9 @@ async def _plan_others(ground: Ground, user: SeedUser, key: str) -> list[Action]
     name, actions = user.user.strip().lower(), []
     account = await ground.world.people.user(name)
     if user.delegates is not None:
-        named = tuple([await _user(ground, f"{key}.delegates[{n}]", each) for n, each in enumerate(user.delegates)])
+        named = tuple(
+            [await known_user(ground, f"{key}.delegates[{n}]", each) for n, each in enumerate(user.delegates)]
+        )
         if name in named:
             raise Wrong(f"{key}.delegates", f"{name} cannot be a delegate of itself")
         if user.delegates_only and not named:
@@ -263,7 +265,9 @@ async def _plan_others(ground: Ground, user: SeedUser, key: str) -> list[Action]
 async def _plan_rights(ground: Ground, user: SeedUser, name: str, account: Account | None, key: str) -> list[Action]:
     declared = dict(user.calendar_rights or {})
     default = declared.pop(EVERYBODY, CalendarRights().default)
-    others = {await _user(ground, f"{key}.calendar_rights.{other}", other): right for other, right in declared.items()}
+    others = {
+        await known_user(ground, f"{key}.calendar_rights.{other}", other): right for other, right in declared.items()
+    }
     wanted = CalendarRights(default=default, others=others)
     before = await ground.world.preferences.preference(UserId(name), CalendarRights) if account else CalendarRights()
     if before == wanted:
@@ -272,7 +276,8 @@ async def _plan_rights(ground: Ground, user: SeedUser, name: str, account: Accou
     return [Action(says=f"set the calendar rights of {name}", do=set_)]
 
 
-async def _user(ground: Ground, key: str, value: str) -> str:
+async def known_user(ground: Ground, key: str, value: str) -> str:
+    """A user of the store or of the seed. Raises Wrong."""
     name = taken(key, texts.user_name, value)
     if not await ground.knows(name):
         raise Wrong(key, f"there is no user {name}, here or in [[users]]")

@@ -34,20 +34,18 @@ async def _switch(call: Call, change: Callable[[Switches], Switches]) -> None:
 
 async def _list_policies(call: Call) -> list[PolicyDetails]:
     in_force = call.site.in_force
-    settings = in_force.live.web.settings
-    groups = policies.groups_with_policies(settings, in_force.switches)
-    own = {**in_force.configured.policy_of_user, **in_force.switches.policy_of_user}
+    settings = in_force.configured
     return [
         PolicyDetails(
-            name=name,
-            strict=policy.strict,
-            refresh_hours=policy.refresh_hours,
-            settings=policy.settings,
-            users=sorted(user for user, given in own.items() if given == name),
-            groups=[group for group, given in groups.items() if given == name],
-            is_default=name == settings.default_policy,
+            name=each.policy.name,
+            strict=each.policy.strict,
+            refresh_hours=each.policy.refresh_hours,
+            settings=each.policy.settings,
+            users=each.users,
+            groups=each.groups,
+            is_default=each.policy.name == settings.default_policy,
         )
-        for name, policy in sorted(settings.policies.items())
+        for each in policies.all_assigned(settings, in_force.switches)
     ]
 
 
