@@ -161,7 +161,7 @@ class _Answer:
         lines = event.all("ATTENDEE")
         found = next((line for line in lines if same_address(address_of(line), named)), None)
         if found is not None:
-            return found if speaks_for(self.line, senders) or speaks_for(found, senders) else None
+            return found if speaks_for(found, senders) else None  # the mail itself may claim any SENT-BY
         return next((line for line in lines if speaks_for(line, senders)), None)
 
     def _in(self, event: Component, senders: tuple[str, ...]) -> Component:
@@ -177,8 +177,10 @@ class _Answer:
 
     def _joining(self, event: Component, senders: tuple[str, ...]) -> Component:
         """With an attendee whom nobody invited."""
-        known = any(same_address(address_of(line), address_of(self.line)) for line in event.all("ATTENDEE"))
-        if known or not speaks_for(self.line, senders) or len(event.all("ATTENDEE")) >= MAX_ATTENDEES:
+        named = address_of(self.line)
+        known = any(same_address(address_of(line), named) for line in event.all("ATTENDEE"))
+        is_own = any(same_address(sender, named) for sender in senders)
+        if known or not is_own or len(event.all("ATTENDEE")) >= MAX_ATTENDEES:
             return event
         name = name_of(self.line)
         params = (*((("CN", (name,)),) if name else ()), ("ROLE", ("REQ-PARTICIPANT",)))

@@ -1,4 +1,4 @@
-"""Meeting messages: what they are, and what they do to a calendar."""
+"""Meeting messages: what they are, and what invitations and cancellations do to a calendar."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,76 +6,34 @@ from typing import Any
 import pytest
 
 from eas_server.render.body import choose_body, finish
-from eas_server.render.calendar import Owner, calendar_from, occurrences
-from eas_server.render.calendar.series import Series, read_series
-from eas_server.render.contentlines import Component, parse
-from eas_server.render.meetings import attend
-from eas_server.render.meetings.answers import respond
-from eas_server.render.meetings.attend import Edit, Standing
-from eas_server.render.meetings.invited import MAX_ATTENDEES, Reader
+from eas_server.render.calendar import occurrences
+from eas_server.render.contentlines import parse
+from eas_server.render.meetings.invited import MAX_ATTENDEES
 from eas_server.render.mime import index_message
 from protocol.items.airsyncbase import Body, BodyType
 from protocol.items.calendar import (
     AttendeeStatus,
     BusyStatus,
-    Calendar,
-    ExceptionItem,
     MeetingStatus,
     ResponseType,
 )
-from protocol.versions import V16_1
 from tests.server.render import corpus
-from tests.server.render.invitations import ALICE, APPLE, BOB, OUTLOOK, answer, google, ics, mail, read
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LATER = NOW + timedelta(hours=1)
-START = datetime(2026, 12, 1, 9, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAILY = ("RRULE:FREQ=DAILY;COUNT=5",)
-SECOND = "RECURRENCE-ID:20261202T090000Z"
-FROM_ALICE = ("alice@example.com",)
-
-
-def reader(owner: Owner = BOB, senders: tuple[str, ...] = FROM_ALICE) -> Reader:
-    return Reader(owner=owner, senders=senders, now=NOW)
-
-
-def brought_in(held: list[bytes], octets: bytes, who: Reader | None = None) -> list[bytes]:
-    """The calendar after a meeting message (the iTIP object alone, or a mail)."""
-    message = read(octets if octets[:5] == b"From:" else mail(octets, None))
-    items: list[bytes | None] = list(held)
-    for edit in attend.edits(held, message, who or reader()):
-        if edit.at is None:
-            items.append(edit.octets)
-        else:
-            items[edit.at] = edit.octets
-    return [item for item in items if item is not None]
-
-
-def invited(octets: bytes | None = None) -> bytes:
-    (item,) = brought_in([], ics() if octets is None else octets)
-    return item
-
-
-def shown(octets: bytes, owner: Owner = BOB) -> Calendar:
-    return calendar_from(octets, version=V16_1, now=NOW, owner=owner)
-
-
-def series(octets: bytes, owner: Owner = BOB) -> Series:
-    return read_series(octets, owner)
-
-
-def master(octets: bytes) -> Component:
-    return series(octets).master
-
-
-def exceptions(octets: bytes, owner: Owner = BOB) -> tuple[ExceptionItem, ...]:
-    return shown(octets, owner).exceptions or ()
-
-
-def answered(item: bytes, how: ResponseType = ResponseType.ACCEPTED) -> bytes:
-    return respond(series(item), how, BOB, NOW)
-
+from tests.server.render.invitations import APPLE, BOB, OUTLOOK, answer, google, ics, mail, read
+from tests.server.render.meetings import (
+    DAILY,
+    HOUR,
+    NOW,
+    SECOND,
+    START,
+    answered,
+    brought_in,
+    exceptions,
+    invited,
+    master,
+    reader,
+    series,
+    shown,
+)
 
 # ---- classes
 
@@ -466,173 +424,3 @@ def test_single_occurrences_of_a_series_that_is_not_there() -> None:
     assert len(exceptions(whole)) == 2
     all_gone = brought_in(changed, ics("CANCEL", sequence=2))
     assert {shown(item).meeting_status for item in all_gone} == {MeetingStatus.CANCELLED_RECEIVED}
-
-
-# ---- answers of others
-
-
-def organized(**changes: Any) -> bytes:
-    """Alice's own meeting."""
-    changes.setdefault("attendees", ("ATTENDEE;CN=Bob:mailto:bob@example.com", "ATTENDEE:mailto:carol@example.com"))
-    return ics(**changes).replace(b"METHOD:REQUEST\r\n", b"")
-
-
-def told(item: bytes, octets: bytes, *senders: str) -> bytes:
-    (after,) = brought_in([item], octets, reader(ALICE, senders or ("bob@example.com",)))
-    return after
-
-
-def statuses(item: bytes) -> dict[str, AttendeeStatus | None]:
-    return {attendee.email: attendee.status for attendee in shown(item, ALICE).attendees or ()}
-
-
-@pytest.mark.requirement("MS-ASCAL_R569", "MS-ASCAL_R570", "MS-ASCAL_R571")
-@pytest.mark.parametrize(
-    ("said", "status"),
-    [
-        ("ACCEPTED", AttendeeStatus.ACCEPTED),
-        ("TENTATIVE", AttendeeStatus.TENTATIVE),
-        ("DECLINED", AttendeeStatus.DECLINED),
-    ],
-)
-def test_an_answer_is_noted(said: str, status: AttendeeStatus) -> None:
-    after = told(organized(), answer(said))
-    assert statuses(after) == {"bob@example.com": status, "carol@example.com": AttendeeStatus.UNKNOWN}
-    assert told(after, answer(said)) == after
-
-
-def test_the_last_answer_counts_however_late_the_first_comes() -> None:
-    after = told(organized(), answer("DECLINED", stamp="20261125T100000Z"))
-    assert told(after, answer("ACCEPTED", stamp="20261124T100000Z")) == after
-    assert statuses(told(after, answer("ACCEPTED", stamp="20261126T100000Z")))["bob@example.com"] == 3
-
-
-def test_an_answer_to_what_the_meeting_was_before_is_old() -> None:
-    item = organized(sequence=2)
-    assert told(item, answer("ACCEPTED", sequence=1)) == item
-
-
-def test_nobody_answers_for_others() -> None:
-    item = organized()
-    assert told(item, answer("DECLINED"), "mallory@example.com") == item
-    assert told(item, answer("DECLINED"), "carol@example.com") == item
-
-
-def test_from_another_address_of_ones_own() -> None:
-    after = told(organized(), answer("ACCEPTED", "robert@home.example"), "bob@example.com")
-    assert statuses(after) == {"bob@example.com": 3, "carol@example.com": 0}
-
-
-def test_who_was_not_invited_joins() -> None:
-    after = told(organized(), answer("ACCEPTED", "dave@example.com"), "dave@example.com")
-    assert statuses(after)["dave@example.com"] is AttendeeStatus.ACCEPTED
-    appointment = organized(attendees=())
-    assert told(appointment, answer("ACCEPTED", "dave@example.com"), "dave@example.com") == appointment
-
-
-def test_an_answer_to_one_occurrence() -> None:
-    item = organized(more=DAILY)
-    after = told(item, answer("DECLINED", more=(SECOND,)))
-    (only,) = exceptions(after, ALICE)
-    assert only.attendees is not None
-    assert [a.status for a in only.attendees] == [AttendeeStatus.DECLINED, AttendeeStatus.UNKNOWN]
-    assert statuses(after)["bob@example.com"] is AttendeeStatus.UNKNOWN
-    all_ = told(after, answer("ACCEPTED", stamp="20261125T100000Z"))
-    (still,) = exceptions(all_, ALICE)
-    assert still.attendees is not None
-    assert still.attendees[0].status is AttendeeStatus.DECLINED
-    assert statuses(all_)["bob@example.com"] is AttendeeStatus.ACCEPTED
-
-
-def test_a_proposal_is_noted_and_goes_with_the_next_answer() -> None:
-    start, end = "DTSTART:20261201T140000Z", "DTEND:20261201T150000Z"
-    after = told(organized(), answer("TENTATIVE", method="COUNTER", start=start, end=end))
-    (bob, _) = shown(after, ALICE).attendees or ()
-    assert (bob.status, bob.proposed_start_time, bob.proposed_end_time) == (2, START + 5 * HOUR, START + 6 * HOUR)
-    assert shown(after, ALICE).start_time == START
-    (bob, _) = shown(told(after, answer("ACCEPTED", stamp="20261125T000000Z")), ALICE).attendees or ()
-    assert (bob.status, bob.proposed_start_time) == (3, None)
-
-
-def test_answers_do_not_change_what_others_organize() -> None:
-    item = invited()
-    assert brought_in([item], answer("ACCEPTED"), reader(senders=("bob@example.com",))) == [item]
-    assert brought_in([], answer("ACCEPTED"), reader(ALICE)) == []
-
-
-def test_an_answer_need_not_say_when() -> None:
-    after = told(organized(), answer("ACCEPTED", start="", end=""))
-    assert statuses(after)["bob@example.com"] is AttendeeStatus.ACCEPTED
-
-
-def test_an_item_that_cannot_be_read_is_not_touched() -> None:
-    broken = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:meeting-1@example.com\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-    assert brought_in([b"junk", broken], ics())[:2] == [b"junk", broken]
-    assert attend.edits([broken], read(mail(ics("CANCEL"))), reader()) == []
-
-
-# ---- the user's own answers
-
-
-@pytest.mark.parametrize(
-    ("how", "busy", "status"),
-    [
-        (ResponseType.ACCEPTED, BusyStatus.BUSY, AttendeeStatus.ACCEPTED),
-        (ResponseType.TENTATIVE, BusyStatus.TENTATIVE, AttendeeStatus.TENTATIVE),
-    ],
-)
-def test_an_own_answer(how: ResponseType, busy: BusyStatus, status: AttendeeStatus) -> None:
-    found = shown(answered(invited(), how))
-    assert (found.busy_status, found.response_type, found.appointment_reply_time) == (busy, how, NOW)
-    assert [a.status for a in found.attendees or ()] == [status]
-
-
-def test_who_is_not_on_the_list_is_after_the_answer() -> None:
-    found = shown(answered(invited(ics(attendees=("ATTENDEE:mailto:team@example.com",)))))
-    assert [(a.email, a.status) for a in found.attendees or ()] == [("team@example.com", 0), ("bob@example.com", 3)]
-
-
-def test_an_own_answer_to_one_occurrence() -> None:
-    item = answered(invited(ics(more=DAILY)), ResponseType.TENTATIVE)
-    held = series(item)
-    key = held.anchor.clock + timedelta(days=1)
-    after = respond(held, ResponseType.ACCEPTED, BOB, LATER, key=key)
-    (only,) = exceptions(after)
-    assert (only.busy_status, only.response_type, only.appointment_reply_time) == (
-        BusyStatus.BUSY,
-        ResponseType.ACCEPTED,
-        LATER,
-    )
-    assert shown(after).response_type is ResponseType.TENTATIVE
-
-
-def test_edits_name_their_items() -> None:
-    assert attend.edits([], read(mail(ics())), reader()) == [Edit(None, invited())]
-
-
-# ---- how an invitation stands to the calendar
-
-
-def test_an_invitation_is_outdated_when_the_calendar_knows_better() -> None:
-    start, end = "DTSTART:20261202T150000Z", "DTEND:20261202T160000Z"
-    first, second = read(mail(ics(more=DAILY))), read(mail(ics(more=DAILY, sequence=1)))
-    occurrence = read(mail(ics(start=start, end=end, more=(SECOND,), sequence=1)))
-    held = brought_in([], ics(more=DAILY))
-    for message in (first, second, occurrence):
-        assert attend.standing(held, message, BOB) == Standing()
-    held = brought_in(held, ics(start=start, end=end, more=(SECOND,), sequence=2))
-    assert attend.standing(held, occurrence, BOB) == Standing(is_outdated=True)
-    held = brought_in(held, ics(more=DAILY, sequence=3))
-    assert attend.standing(held, first, BOB) == attend.standing(held, second, BOB) == Standing(is_outdated=True)
-    assert attend.standing([], first, BOB) == Standing()
-
-
-def test_an_occurrence_alone_is_an_orphan() -> None:
-    event = ics(more=(SECOND,))
-    message = read(mail(event))
-    assert attend.standing([], message, BOB) == Standing(is_orphan=True)
-    held = brought_in([], event)
-    assert attend.standing(held, message, BOB) == Standing(is_orphan=True)
-    newer = brought_in(held, ics(more=(SECOND,), sequence=1))
-    assert attend.standing(newer, message, BOB) == Standing(is_outdated=True, is_orphan=True)
-    assert attend.standing([b"junk"], message, BOB) == Standing(is_orphan=True)
