@@ -139,6 +139,7 @@ CERTIFICATE_OUTSIDE_CONTAINER = Quirk(
     name="CERTIFICATE_OUTSIDE_CONTAINER",
     client="go-activesync",
     note="ValidateCert has Certificate right under its root, as OPAQUE octets of DER. It counts as in Certificates.",
+    fixture="wbxml/ValidateCert/request_bare.wbxml",
 )
 INVALID_TIME_ZONE = Quirk(
     name="INVALID_TIME_ZONE",

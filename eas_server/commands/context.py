@@ -21,8 +21,10 @@ from eas_server.interfaces import (
     MailStore,
     MailSubmission,
     Preferences,
+    RevocationSource,
     SearchesMail,
     StateStore,
+    TrustStore,
 )
 from eas_server.model.device import Device
 from eas_server.model.directory import Account
@@ -51,6 +53,10 @@ class Ports:
     """None: there is no document library here."""
     authenticator: Authenticator | None = None
     """Who may ask the document library with the rights of another account."""
+    trust: TrustStore | None = None
+    """None: nobody's certificates are trusted."""
+    revocation: RevocationSource | None = None
+    """None: nothing is fetched about certificates."""
     guesses: Guesses = field(default_factory=Guesses)
     last_finds: LastFinds = field(default_factory=LastFinds)
     last_searches: LastSearches = field(default_factory=LastSearches)

@@ -56,6 +56,14 @@ class RecipientSettings:
     """A certificate has to name the recipient's address."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationSettings:
+    """Limits of the validation of certificates."""
+
+    deadline_seconds: float = 15.0
+    """For everything that is fetched to answer one ValidateCert; what is not there by then counts as unknown."""
+
+
 class ReadReceipts(Enum):
     """Who is told that a message was read."""
 
@@ -93,6 +101,7 @@ class Settings:
     """The local mail domains: unknown users in them are refused, others go to the smart host."""
     sync: SyncSettings = field(default_factory=SyncSettings)
     recipients: RecipientSettings = field(default_factory=RecipientSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
     rights: RightsSettings = field(default_factory=RightsSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})

@@ -30,6 +30,7 @@ from protocol.client.commands import (
     SMART_FORWARD,
     SMART_REPLY,
     SYNC,
+    VALIDATE_CERT,
     Command,
 )
 from protocol.client.device import DISCOVERY_PATH, INITIAL_KEY, Client, HttpRequest, QueryForm, compose
@@ -55,6 +56,7 @@ __all__ = [
     "SMART_FORWARD",
     "SMART_REPLY",
     "SYNC",
+    "VALIDATE_CERT",
     "Answer",
     "Client",
     "Command",

@@ -22,6 +22,7 @@ from protocol.commands import (
     smart_forward,
     smart_reply,
     sync,
+    validate_cert,
 )
 from protocol.http import CommandName
 
@@ -55,6 +56,7 @@ SETTINGS = Command(CommandName.SETTINGS, settings.Request, settings.Response)
 SMART_FORWARD = Command(CommandName.SMART_FORWARD, smart_forward.Request, smart_forward.Response)
 SMART_REPLY = Command(CommandName.SMART_REPLY, smart_reply.Request, smart_reply.Response)
 SYNC = Command(CommandName.SYNC, sync.Request, sync.Response)
+VALIDATE_CERT = Command(CommandName.VALIDATE_CERT, validate_cert.Request, validate_cert.Response)
 
 _ALL: tuple[Command[Any, Any], ...] = (
     FOLDER_CREATE,
@@ -74,6 +76,7 @@ _ALL: tuple[Command[Any, Any], ...] = (
     SMART_FORWARD,
     SMART_REPLY,
     SYNC,
+    VALIDATE_CERT,
 )
 COMMANDS: Mapping[CommandName, Command[Any, Any]] = {command.name: command for command in _ALL}
 """Every command that the client can speak."""

@@ -92,6 +92,8 @@ class Bench:
     preferences: Any = None
     documents: Any = None
     authenticator: Any = None
+    trust: Any = None
+    revocation: Any = None
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
     device_id: DeviceId = DEVICE
@@ -132,6 +134,8 @@ class Bench:
             notifier=self.notifier,
             documents=self.documents,
             authenticator=self.authenticator,
+            trust=self.trust,
+            revocation=self.revocation,
             guesses=self.guesses,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,

@@ -1,0 +1,220 @@
+"""Whether the certificates of a path were revoked, by the CRLs and OCSP answers at hand.
+
+*Unknown* is kept apart from *revoked*: what to make of it is the question's matter. One witness that says "revoked" is
+enough; "good" needs one that is current, signed by who may say so, and covers all reasons.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from asn1crypto import crl as asn1_crl
+from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import x509 as asn1_x509
+from pyhanko_certvalidator.context import ValidationContext
+from pyhanko_certvalidator.errors import (
+    CRLNoMatchesError,
+    CRLValidationError,
+    CRLValidationIndeterminateError,
+    OCSPNoMatchesError,
+    OCSPValidationError,
+    OCSPValidationIndeterminateError,
+    RevokedError,
+)
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import (
+    AcceptAllAlgorithms,
+    CertRevTrustPolicy,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
+)
+from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
+
+from eas_server.pki.certificate import CertificateError
+from eas_server.pki.evidence import Evidence, Failure
+from eas_server.pki.hostile import declared
+from eas_server.pki.paths import MAX_POOL, Path
+from eas_server.pki.profile import Profile, profile
+from eas_server.pki.rfc5280 import library_path, run
+from eas_server.pki.signatures import Budget, CountedSignatures, OutOfBudget
+from eas_server.pki.verdict import Fault, Finding, Reason
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""By how much the clocks of those who sign evidence may differ from ours."""
+
+_SHA: Final = frozenset({"sha1", "sha256"})
+"""The digests by which OCSP answers name certificates ([RFC 6960] 4.1.1); the library knows these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a path: certificates that were revoked, and those of which nobody says so or not."""
+
+    revoked: tuple[Fault, ...]
+    unknown: tuple[Fault, ...]
+    findings: tuple[Finding, ...]
+
+
+class _WitnessError(ValueError):
+    """A piece of evidence, or the library with it, is broken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What the witnesses of one kind say. None of the three: nobody who counts said anything."""
+
+    good: bool = False
+    revoked: str = ""
+    problem: str = ""
+
+
+def standing_of_path(
+    path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
+) -> Standing:
+    """Judge each certificate of a trusted path below its root; `strangers` may be issuers of CRLs. Raises OutOfBudget."""
+    revoked: list[Fault] = []
+    unknown: list[Fault] = []
+    findings: list[Finding] = []
+    witnesses = _Witnesses(path, when, evidence, strangers, budget)
+    for depth, certificate in enumerate(path.certificates[:-1]):
+        if depth == 0 and certificate.no_revocation:
+            findings.append(Finding(depth=depth, text="its issuer does not tell about revocation, by intent"))
+            continue
+        said = (("OCSP", witnesses.ocsp(depth)), ("CRL", witnesses.crl(depth)))
+        findings += [Finding(depth=depth, text=f"{kind}: {_words(what)}") for kind, what in said if _words(what)]
+        accusations = [what.revoked for _, what in said if what.revoked]
+        if accusations:
+            revoked.append(Fault(reason=Reason.REVOKED, depth=depth, detail=accusations[0]))
+        elif not any(what.good for _, what in said):
+            unknown.append(_unknown(certificate, depth, evidence, [what.problem for _, what in said if what.problem]))
+    return Standing(revoked=tuple(revoked), unknown=tuple(unknown), findings=tuple(findings))
+
+
+def _words(said: _Said) -> str:
+    return said.revoked or ("not revoked" if said.good else said.problem)
+
+
+def _unknown(certificate: Profile, depth: int, evidence: Evidence, problems: Sequence[str]) -> Fault:
+    urls = {*certificate.ocsp_urls, *certificate.crl_urls}
+    missing = [each for each in evidence.missing if each.url in urls]
+    offline = [each for each in missing if each.failure is Failure.OFFLINE]
+    if offline and not problems:
+        detail = "; ".join(f"{each.url}: {each.detail or each.failure}" for each in offline)
+        return Fault(reason=Reason.OFFLINE, depth=depth, detail=detail)
+    told = [*problems, *(f"{each.url}: {each.detail or each.failure}" for each in missing)]
+    if not urls:
+        told.append("it does not say where to ask")
+    return Fault(reason=Reason.UNDETERMINED, depth=depth, detail="; ".join(told))
+
+
+class _Witnesses:
+    """The evidence about one path, in the forms of the library."""
+
+    def __init__(
+        self, path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
+    ) -> None:
+        self._path = path
+        self._crls, self._ocsps = _load_crls(evidence.crls), _load_ocsps(evidence.ocsp_answers)
+        self._whole = library_path(path.certificates)
+        rule = RevocationCheckingRule.CHECK_IF_DECLARED
+        self._context = ValidationContext(
+            trust_roots=[self._whole.trust_anchor],
+            other_certs=_load_certificates((*[each.der for each in path.certificates], *strangers)),
+            moment=when,
+            crls=self._crls,
+            ocsps=self._ocsps,
+            revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, rule)),
+            time_tolerance=CLOCK_SKEW,
+            algorithm_usage_policy=AcceptAllAlgorithms(),
+            signature_validator=CountedSignatures(budget),
+        )
+        for depth in range(1, len(path.certificates)):
+            known = self._up_to(depth)
+            # judged already, as far as evidence needs it
+            self._context.record_validation(known.last, known)  # type: ignore[no-untyped-call]
+
+    def ocsp(self, depth: int) -> _Said:
+        """What OCSP answers say of the certificate at `depth`."""
+        if not self._ocsps:
+            return _Said()
+        path = self._up_to(depth)
+        try:
+            with declared(_WitnessError, "an OCSP answer cannot be read"):
+                run(verify_ocsp_response(path.leaf, path, self._context))
+        except _WitnessError as error:
+            return _after(error)
+        return _Said(good=True)
+
+    def crl(self, depth: int) -> _Said:
+        """What CRLs say of it."""
+        if not self._crls:
+            return _Said()
+        path = self._up_to(depth)
+        try:
+            with declared(_WitnessError, "a CRL cannot be read"):
+                run(verify_crl(path.leaf, path, self._context))
+        except _WitnessError as error:
+            return _after(error)
+        return _Said(good=True)
+
+    def _up_to(self, depth: int) -> ValidationPath:
+        return library_path(self._path.certificates[depth:])
+
+
+def _after(error: _WitnessError) -> _Said:
+    match error.__cause__:
+        case OutOfBudget():
+            raise OutOfBudget from error
+        case RevokedError() as revoked:
+            return _Said(revoked=str(revoked.failure_msg))
+        case CRLNoMatchesError() | OCSPNoMatchesError():
+            return _Said()
+        case CRLValidationIndeterminateError() | OCSPValidationIndeterminateError() as unsure:
+            return _Said(problem="; ".join(dict.fromkeys(str(failure[0]) for failure in unsure.failures)) or unsure.msg)
+        case CRLValidationError() | OCSPValidationError() as wrong:
+            return _Said(problem=str(wrong))
+        case _:
+            return _Said(problem=str(error))
+
+
+def _load_certificates(ders: Sequence[bytes]) -> list[asn1_x509.Certificate]:
+    loaded = []
+    for der in list(dict.fromkeys(ders))[:MAX_POOL]:
+        try:
+            profile(der)
+        except CertificateError:
+            continue
+        loaded.append(asn1_x509.Certificate.load(der))
+    return loaded
+
+
+def _load_crls(ders: Sequence[bytes]) -> list[asn1_crl.CertificateList]:
+    loaded = []
+    for der in dict.fromkeys(ders):
+        try:
+            with declared(_WitnessError, "not a CRL"):
+                crl = asn1_crl.CertificateList.load(der, strict=True)
+                crl.issuer.hashable  # noqa: B018 - parsed lazily: what is broken has to show here
+                crl.critical_extensions  # noqa: B018
+                loaded.append(crl)
+        except _WitnessError:
+            continue
+    return loaded
+
+
+def _load_ocsps(ders: Sequence[bytes]) -> list[asn1_ocsp.OCSPResponse]:
+    loaded = []
+    for der in dict.fromkeys(ders):
+        try:
+            with declared(_WitnessError, "not an OCSP answer"):
+                answer = asn1_ocsp.OCSPResponse.load(der, strict=True)
+                if answer["response_status"].native != "successful":
+                    continue
+                responses = answer.response_data["responses"]
+                if all(each["cert_id"]["hash_algorithm"]["algorithm"].native in _SHA for each in responses):
+                    loaded.append(answer)
+        except _WitnessError:
+            continue
+    return loaded
