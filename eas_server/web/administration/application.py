@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from eas_server.administration.tokens import Tokens
 from eas_server.errors import AdministrationError, ConfigError, NoSuchThing, StoreFull, Unavailable, Unfit
@@ -53,7 +53,7 @@ class Administration:
         self._limits = replace(limits, max_request=MAX_BODY)
         self._description = describe((*OPERATIONS, _DESCRIBE), version)
         described = replace(_DESCRIBE, handle=self._describe)
-        self._routes: ASGIApp = Starlette(
+        self._routes = Starlette(
             routes=[_route(one, partial(self._answer, one)) for one in (*OPERATIONS, described)],
             exception_handlers={HTTPException: self._no_route},
         )
@@ -83,12 +83,20 @@ class Administration:
         known = f"GET {PREFIX}{_DESCRIBE.path} describes all that is"
         code = "no_such_method" if status == HTTPStatus.METHOD_NOT_ALLOWED else "no_such_path"
         response = _problem(request, status, code, f"there is no {request.method} {request.url.path}: {known}")
-        for name, value in (getattr(error, "headers", None) or {}).items():
-            response.headers[name] = value
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["allow"] = ", ".join(self._methods(request.scope))
         if not await discard(request.receive, announced(request.scope["headers"]), self._limits):
             response.headers["connection"] = "close"
         _audit(request, "", status, time.perf_counter(), {})
         return response
+
+    def _methods(self, scope: Scope) -> list[str]:
+        """The methods that there are on a path."""
+        routes = [route for route in self._routes.routes if isinstance(route, Route)]
+        found = {
+            method for route in routes if route.matches(scope)[0] is not Match.NONE for method in route.methods or ()
+        }
+        return sorted(found)
 
     async def _answer(self, operation: Operation, request: Request) -> Response:
         started = time.perf_counter()
