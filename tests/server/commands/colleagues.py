@@ -13,7 +13,7 @@ from eas_server.delivery.steps import deliver_through
 from eas_server.interfaces import Queued
 from eas_server.model.blob import read
 from eas_server.model.directory import Account
-from eas_server.model.ids import CollectionId, UserId
+from eas_server.model.ids import CollectionId, DeviceId, UserId
 from eas_server.model.mail import FolderType, Item
 from eas_server.model.view import TOP
 from eas_server.render.contentlines import Component, parse
@@ -85,6 +85,11 @@ class Colleague:
     bench: Bench
     folders: dict[FolderType, CollectionId]
     calendar: Phone
+
+    def another_device(self) -> "Colleague":
+        """The same person with a second phone, which holds nothing yet."""
+        bench = replace(self.calendar.bench, device_id=DeviceId("second"))
+        return replace(self, bench=bench, calendar=Phone(bench, self.calendar.folder))
 
     async def mail(self, folder: FolderType = FolderType.INBOX) -> list[Mail]:
         """What is in a folder of mail, oldest first."""

@@ -1,5 +1,6 @@
 """What the server sends when a device of 16.0 and later changes a meeting, and that it sends nothing before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, ItemClass
 from eas_server.render.contentlines import dump as dump_lines
 from eas_server.render.meetings.compose import Letter, Person, reply
-from protocol.commands.sync import Add, Change, Delete, Status
+from protocol.commands.sync import Add, Change, Conflict, Delete, Options, Status
 from protocol.items.airsyncbase import Location
 from protocol.items.calendar import (
     Attendee,
@@ -466,6 +467,31 @@ async def test_another_rule_is_told_as_the_whole_series(all_: Colleagues) -> Non
     *_, mail = await all_.bob.mail()
     assert (mail.method, mail.event.text("SEQUENCE")) == ("REQUEST", "1")
     assert "INTERVAL=2" in (mail.event.text("RRULE") or "")
+
+
+async def test_two_devices_change_a_meeting_at_the_same_moment(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB))
+    other = all_.alice.another_device()
+    await other.sync()
+    await other.sync()
+    options = Options(conflict=Conflict.CLIENT_WINS)
+    changes = (
+        Calendar(start_time=datetime(2026, 12, 1, 8, tzinfo=UTC)),
+        Calendar(location=Location(display_name="Upstairs")),
+    )
+    await asyncio.gather(
+        *(
+            who.sync(Change(server_id=name, application_data=dump(change)), options=options)
+            for who, change in zip((all_.alice, other), changes, strict=True)
+        )
+    )
+    (held,) = await all_.alice.events()
+    event = held.components("VEVENT")[0]
+    assert (event.text("DTSTART"), event.text("LOCATION")) == ("20261201T080000Z", "Upstairs")
+    assert event.text("SEQUENCE") == "2"
+    told = {mail.event.text("SEQUENCE"): mail.event for mail in await all_.bob.mail()}
+    assert set(told) == {"0", "1", "2"}
+    assert (told["2"].text("DTSTART"), told["2"].text("LOCATION")) == ("20261201T080000Z", "Upstairs")
 
 
 # ---- when it fails
