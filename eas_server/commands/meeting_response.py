@@ -12,6 +12,7 @@ from eas_server.errors import CommandError, NoSuchFolder, StoreFull, StoreUnavai
 from eas_server.model.ids import CollectionId, ServerId, parse_server_id, server_id
 from eas_server.model.mail import Folder, ItemClass
 from eas_server.model.preferences import AnsweredMeeting, AnsweredMeetings
+from eas_server.render.pim import InvalidItem
 from protocol import quirks
 from protocol.commands.meeting_response import (
     MAX_ID,
@@ -69,6 +70,8 @@ async def _outcome(answer: Answer, ctx: Context, folders: Mapping[CollectionId, 
         return Status.SUCCESS, await _carried_out(answer, wanted, ctx, folders)
     except Failed as failed:
         return failed.status, None
+    except InvalidItem:  # an occurrence that no calendar has room for
+        return Status.INVALID_MEETING_REQUEST, None
     except (StoreFull, StoreUnavailable):
         return Status.MAILBOX_ERROR, None
     except Unavailable:

@@ -261,3 +261,11 @@ async def test_a_declined_calendar_item_is_declined_again(all_: Colleagues) -> N
     first = await respond(all_.bob, to(name, DECLINE))
     assert await respond(all_.bob, to(name, DECLINE)) == first
     assert first[0].status == Status.SUCCESS
+
+
+async def test_an_occurrence_that_ends_after_all_years(all_: Colleagues) -> None:
+    await deliver(all_, mail(ics(end="DTEND:44981201T100000Z", more=("RRULE:FREQ=DAILY",))))
+    (name,) = await shown(all_.bob, CALENDAR, Calendar)
+    for answer in (ACCEPT, DECLINE):
+        (result,) = await respond(all_.bob, to(name, answer, instance_id="8000-12-01T09:00:00.000Z"))
+        assert result.status == Status.INVALID_MEETING_REQUEST
