@@ -11,14 +11,14 @@ import pytest
 from eas_server.commands.kept_items import new_item
 from eas_server.commands.server_mail import ServerMail, send_server_mail
 from eas_server.errors import StoreFull, StoreUnavailable
-from eas_server.interfaces import Receipt, Submission
+from eas_server.interfaces import MailSubmission, Receipt, Submission
 from eas_server.model.directory import DirectoryEntry
 from eas_server.model.ids import UserId
 from eas_server.model.mail import FolderType, ItemClass
 from eas_server.render.contentlines import dump as dump_lines
 from eas_server.render.meetings.compose import Letter, Person, reply
 from protocol.commands.sync import Add, Change, Conflict, Delete, Options, Status
-from protocol.items.airsyncbase import Location
+from protocol.items.airsyncbase import Body, BodyType, Location
 from protocol.items.calendar import (
     Attendee,
     AttendeeStatus,
@@ -443,6 +443,17 @@ async def test_a_moved_occurrence_is_cancelled_where_it_was(all_: Colleagues) ->
     assert mail.event.text("SEQUENCE") == "2"
 
 
+async def test_an_occurrence_that_is_cancelled_stays_so(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB, recurrence=WEEKLY))
+    cancelled = Calendar(meeting_status=MeetingStatus.CANCELLED)
+    await all_.alice.change(name, cancelled, SECOND_NAME)
+    await all_.alice.change(name, Calendar(subject="Off"), SECOND_NAME)
+    await all_.alice.delete(name, SECOND_NAME)
+    assert methods(await all_.bob.mail()) == ["REQUEST", "CANCEL"]
+    _, mail = await all_.bob.mail()
+    assert (mail.event.text("RECURRENCE-ID"), mail.event.text("SEQUENCE")) == (SECOND_NAME, "1")
+
+
 async def test_guests_of_one_occurrence(all_: Colleagues) -> None:
     name = await all_.alice.add(meeting(BOB, recurrence=WEEKLY))
     await all_.alice.change(name, Calendar(attendees=meeting(BOB, CAROL).attendees), SECOND_NAME)
@@ -523,6 +534,37 @@ async def test_a_change_that_cannot_be_told_is_taken_back(all_: Colleagues) -> N
     await all_.alice.change(name, moved)
     await all_.alice.delete(name)
     assert methods(await all_.bob.mail()) == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+class FailingLater:
+    """A submission that takes some messages, and no more."""
+
+    def __init__(self, inner: MailSubmission, takes: int) -> None:
+        self.inner, self.takes = inner, takes
+
+    async def submit(self, submission: Submission) -> Receipt:
+        if not self.takes:
+            raise StoreUnavailable("away")
+        self.takes -= 1
+        return await self.inner.submit(submission)
+
+
+async def test_what_is_told_in_part_stays(all_: Colleagues, caplog: pytest.LogCaptureFixture) -> None:
+    """The first mail cannot be called back: better that one attendee misses something than that the first was wrong."""
+    name = await all_.alice.add(meeting(BOB))
+    bench = all_.alice.calendar.bench
+    bench.submission = FailingLater(bench.submission, 1)
+    await all_.alice.change(name, Calendar(attendees=meeting(CAROL).attendees))
+    assert methods(await all_.bob.mail()) == ["REQUEST", "CANCEL"]
+    assert await all_.carol.mail() == []
+    assert "some attendees were told of a change, others not" in caplog.text
+
+
+async def test_a_large_event(all_: Colleagues) -> None:
+    text = "Agenda\n" * 20_000
+    await all_.alice.add(meeting(BOB, body=Body(type=BodyType.PLAIN, data=text)))
+    (mail,) = await all_.bob.mail()
+    assert mail.event.text("DESCRIPTION") == text
 
 
 async def test_no_room_for_the_copy_in_sent_items(all_: Colleagues) -> None:

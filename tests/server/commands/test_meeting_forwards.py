@@ -7,20 +7,23 @@ from typing import Any
 import pytest
 
 from eas_server.commands import smart_forward, smart_reply
-from eas_server.errors import CommandError
-from eas_server.model.mail import FolderType, Verb
+from eas_server.errors import CommandError, StoreUnavailable
+from eas_server.interfaces import Receipt, Submission
+from eas_server.model.blob import MemoryBlob
+from eas_server.model.mail import FolderType, MessageIndex, NewMessage, Verb
 from protocol import wbxml
 from protocol.commands.compose_mail import PRESENT, Source
 from protocol.commands.smart_forward import Forwardee, Forwardees, Request
 from protocol.commands.smart_reply import Request as ReplyRequest
 from protocol.elements import Element, Opaque
 from protocol.http import CommandLine
-from protocol.items.airsyncbase import Body, BodyType
+from protocol.items.airsyncbase import Body, BodyType, Location
 from protocol.items.calendar import Calendar, Recurrence, RecurrenceType
 from protocol.schema import dump
 from protocol.status import CommonStatus
 from protocol.versions import SUPPORTED, V12_1, V14_0, V14_1, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.colleagues import Colleague, Colleagues, colleagues, meeting
+from tests.server.commands.support import NOW
 
 BOB, CAROL = "bob@example.com", "carol@example.com"
 WEEKLY = Recurrence(type=RecurrenceType.WEEKLY, interval=1, day_of_week=4, occurrences=5)
@@ -224,6 +227,43 @@ async def test_a_message_is_not_forwarded_so(all_: Colleagues) -> None:
     source = Source(item_id=f"1:{number}")
     assert await ask(all_.alice, Request(client_id="1", source=source, forwardees=to(CAROL))) == 150
     assert await ask(all_.alice, Request(client_id="1", source=Source(item_id="7:99"), forwardees=to(CAROL))) == 150
+
+
+async def test_words_in_html_stand_above_the_event(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB, location=Location(display_name="<Upstairs>")))
+    own = body("<p>Come <b>along</b></p>", BodyType.HTML)
+    request = Request(client_id="1", source=Source(item_id=name), forwardees=to(CAROL), body=own)
+    assert await ask(all_.alice, request) is None
+    (mail,) = await all_.carol.mail()
+    text = mail.message.get_body(("html",))
+    assert text is not None
+    assert text.get_content().startswith("<p>Come <b>along</b></p>")
+    assert "Where: &lt;Upstairs&gt;" in text.get_content()
+
+
+class Failing:
+    """A submission that is out of order."""
+
+    async def submit(self, submission: Submission) -> Receipt:
+        raise StoreUnavailable("away")
+
+
+async def test_a_forward_that_cannot_be_sent(all_: Colleagues) -> None:
+    name = await all_.alice.add(meeting(BOB))
+    all_.alice.calendar.bench.submission = Failing()
+    request = Request(client_id="1", source=Source(item_id=name), forwardees=to(CAROL))
+    assert await ask(all_.alice, request) == CommonStatus.MAIL_SUBMISSION_FAILED
+
+
+@pytest.mark.parametrize("own", [{"forwardees": to(CAROL)}, {"mime": Opaque(PLAIN)}], ids=["forwardees", "mime"])
+async def test_an_item_that_is_no_event(all_: Colleagues, own: dict[str, Any]) -> None:
+    octets = b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
+    made = NewMessage(content=MemoryBlob(octets), index=MessageIndex(size=len(octets)), text="", received=NOW)
+    alice = all_.alice
+    place = alice.folders[FolderType.CALENDAR]
+    entry = await all_.box.store.mail.add(alice.bench.account.user, place, made)
+    for source in (Source(item_id=f"{place}:{entry.id}"), Source(item_id=f"{place}:{entry.id}", instance_id=SECOND)):
+        assert await ask(alice, Request(client_id="1", source=source, **own)) == CommonStatus.ITEM_NOT_FOUND
 
 
 # ---- Mime
