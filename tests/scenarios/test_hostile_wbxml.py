@@ -27,6 +27,7 @@ from protocol.client import (
     SMART_FORWARD,
     SMART_REPLY,
     SYNC,
+    VALIDATE_CERT,
     Answer,
     Command,
     compose,
@@ -49,6 +50,7 @@ from protocol.commands import (
     smart_forward,
     smart_reply,
     sync,
+    validate_cert,
 )
 from protocol.commands.compose_mail import Source
 from protocol.elements import Element, Opaque
@@ -141,6 +143,7 @@ async def staged(ground: Ground, version: ProtocolVersion) -> Stage:
         smart_forward.Request(client_id="client-2", source=source, **mail),
         smart_reply.Request(client_id="client-3", source=source, **mail),
         sync.Request(collections=sync.Collections(collections=(changed,))),
+        validate_cert.Request(certificates=("MAA=", "MAA="), certificate_chain=("MAA=",), check_crl=1),
     ]
     return Stage(ground, device, {command.name: found for command, found in zip(_in_order(), made, strict=True)})
 
@@ -149,6 +152,7 @@ def _in_order() -> tuple[Command, ...]:
     return (
         FOLDER_CREATE, FOLDER_DELETE, FOLDER_SYNC, FOLDER_UPDATE, GET_ITEM_ESTIMATE, ITEM_OPERATIONS, MEETING_RESPONSE,
         MOVE_ITEMS, PING, PROVISION, RESOLVE_RECIPIENTS, SEARCH, SEND_MAIL, SMART_FORWARD, SMART_REPLY, SYNC,
+        VALIDATE_CERT,
     )  # fmt: skip
 
 

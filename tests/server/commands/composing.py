@@ -139,13 +139,15 @@ class Bench:
     accounts: FixedAccounts = field(default_factory=lambda: FixedAccounts(ALICE, BOB, CAROL))
     directory: FixedDirectory = field(default_factory=FixedDirectory)
     mail: OneFolder = field(default_factory=OneFolder)
+    folders: Any = None
+    """The folders where `mail` is a store's, which does not know them."""
     settings: Settings = field(
         default_factory=lambda: Settings(external_url="https://mail.example.com", domains=(DOMAIN,))
     )
 
     def context(self, version: ProtocolVersion = V14_1, line: CommandLine | None = None) -> Context:
         ports = Ports(
-            folders=cast(Any, self.mail),
+            folders=cast(Any, self.folders or self.mail),
             mail=cast(Any, self.mail),
             search=cast(Any, None),
             state=cast(Any, None),
