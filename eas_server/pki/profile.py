@@ -84,6 +84,8 @@ class Profile:
     issuer_urls: tuple[str, ...]
     ocsp_urls: tuple[str, ...]
     crl_urls: tuple[str, ...]
+    crl_issuers: frozenset[str] = field(repr=False)
+    """Who else signs CRLs about it (cRLIssuer of the distribution points), in the form of `issuer`."""
 
     @property
     def der(self) -> bytes:
@@ -129,6 +131,7 @@ def profile(der: bytes) -> Profile:
             issuer_urls=_access(extensions, AuthorityInformationAccessOID.CA_ISSUERS),
             ocsp_urls=_access(extensions, AuthorityInformationAccessOID.OCSP),
             crl_urls=_bounded((*_points(extensions, _CRL_POINTS), *_points(extensions, _FRESHEST_CRL))),
+            crl_issuers=_crl_issuers(fields),
         )
 
 
@@ -207,6 +210,16 @@ def _points(extensions: dict[str, "x509.Extension[x509.ExtensionType]"], oid: st
         for point in found.value
         for name in point.full_name or ()
         if isinstance(name, x509.UniformResourceIdentifier)
+    )
+
+
+def _crl_issuers(fields: asn1_x509.Certificate) -> frozenset[str]:
+    points = fields.crl_distribution_points_value or ()
+    return frozenset(
+        name.chosen.untag().hashable
+        for point in points
+        for name in point["crl_issuer"] or ()
+        if name.name == "directory_name"
     )
 
 

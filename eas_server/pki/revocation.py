@@ -4,12 +4,12 @@
 enough; "good" needs one that is current, signed by who may say so, and covers all reasons.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from asn1crypto import crl as asn1_crl
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1_x509
 from pyhanko_certvalidator.context import ValidationContext
@@ -33,16 +33,20 @@ from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
 from eas_server.pki.certificate import CertificateError
+from eas_server.pki.crls import load_crls
 from eas_server.pki.evidence import Evidence, Failure
 from eas_server.pki.hostile import declared
 from eas_server.pki.paths import MAX_POOL, Path
 from eas_server.pki.profile import Profile, profile
+from eas_server.pki.remembered import Remembered
 from eas_server.pki.rfc5280 import library_path, run
 from eas_server.pki.signatures import Budget, CountedSignatures, OutOfBudget
 from eas_server.pki.verdict import Fault, Finding, Reason
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """By how much the clocks of those who sign evidence may differ from ours."""
+
+ONE_MINUTE: Final = timedelta(minutes=1)
 
 _SHA: Final = frozenset({"sha1", "sha256"})
 """The digests by which OCSP answers name certificates ([RFC 6960] 4.1.1); the library knows these."""
@@ -55,6 +59,9 @@ class Standing:
     revoked: tuple[Fault, ...]
     unknown: tuple[Fault, ...]
     findings: tuple[Finding, ...]
+
+
+_REMEMBERED: Final[Remembered[tuple[object, ...], Standing]] = Remembered(1024)
 
 
 class _WitnessError(ValueError):
@@ -73,16 +80,39 @@ class _Said:
 def standing_of_path(
     path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
 ) -> Standing:
-    """Judge each certificate of a trusted path below its root; `strangers` may be issuers of CRLs. Raises OutOfBudget."""
+    """Judge each certificate of a trusted path below its root. `strangers` may be issuers of CRLs.
+
+    The instant is taken up to the next whole minute, so that what was worked out may be used again; clocks differ by
+    more (CLOCK_SKEW). Raises OutOfBudget.
+    """
+    minute = when.replace(second=0, microsecond=0) + (ONE_MINUTE if when.second or when.microsecond else timedelta(0))
+    key = (
+        tuple(each.der for each in path.certificates),
+        minute,
+        *(_digest(each) for each in (evidence.crls, evidence.ocsp_answers, strangers)),
+        evidence.missing,
+    )
+    return _REMEMBERED.get(key) or _REMEMBERED.put(key, _standing(path, minute, evidence, strangers, budget))
+
+
+def _digest(values: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(hashlib.sha256(value).digest())
+    return digest.digest()
+
+
+def _standing(path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget) -> Standing:
     revoked: list[Fault] = []
     unknown: list[Fault] = []
     findings: list[Finding] = []
-    witnesses = _Witnesses(path, when, evidence, strangers, budget)
+    is_silent = not evidence.crls and not evidence.ocsp_answers
+    witnesses = None if is_silent else _Witnesses(path, when, evidence, strangers, budget)
     for depth, certificate in enumerate(path.certificates[:-1]):
         if depth == 0 and certificate.no_revocation:
             findings.append(Finding(depth=depth, text="its issuer does not tell about revocation, by intent"))
             continue
-        said = (("OCSP", witnesses.ocsp(depth)), ("CRL", witnesses.crl(depth)))
+        said = (("OCSP", witnesses.ocsp(depth)), ("CRL", witnesses.crl(depth))) if witnesses else ()
         findings += [Finding(depth=depth, text=f"{kind}: {_words(what)}") for kind, what in said if _words(what)]
         accusations = [what.revoked for _, what in said if what.revoked]
         if accusations:
@@ -115,52 +145,57 @@ class _Witnesses:
     def __init__(
         self, path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
     ) -> None:
-        self._path = path
-        self._crls, self._ocsps = _load_crls(evidence.crls), _load_ocsps(evidence.ocsp_answers)
-        self._whole = library_path(path.certificates)
-        rule = RevocationCheckingRule.CHECK_IF_DECLARED
-        self._context = ValidationContext(
-            trust_roots=[self._whole.trust_anchor],
-            other_certs=_load_certificates((*[each.der for each in path.certificates], *strangers)),
-            moment=when,
-            crls=self._crls,
-            ocsps=self._ocsps,
-            revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, rule)),
-            time_tolerance=CLOCK_SKEW,
-            algorithm_usage_policy=AcceptAllAlgorithms(),
-            signature_validator=CountedSignatures(budget),
-        )
-        for depth in range(1, len(path.certificates)):
-            known = self._up_to(depth)
-            # judged already, as far as evidence needs it
-            self._context.record_validation(known.last, known)  # type: ignore[no-untyped-call]
+        self._certificates = path.certificates
+        self._loaded = [asn1_x509.Certificate.load(each.der) for each in path.certificates]
+        self._when = when
+        self._crls = load_crls(evidence.crls, [each.certificate.serial for each in path.certificates])
+        self._answers = _load_ocsps(evidence.ocsp_answers)
+        known = {each.der for each in path.certificates}
+        self._others = [*self._loaded, *_load_certificates([der for der in strangers if der not in known])]
+        self._signatures = CountedSignatures(budget, self._crls.originals)
 
     def ocsp(self, depth: int) -> _Said:
         """What OCSP answers say of the certificate at `depth`."""
-        if not self._ocsps:
+        if not self._answers:
             return _Said()
-        path = self._up_to(depth)
-        try:
-            with declared(_WitnessError, "an OCSP answer cannot be read"):
-                run(verify_ocsp_response(path.leaf, path, self._context))
-        except _WitnessError as error:
-            return _after(error)
-        return _Said(good=True)
+        return self._heard(verify_ocsp_response, depth)
 
     def crl(self, depth: int) -> _Said:
         """What CRLs say of it."""
-        if not self._crls:
-            return _Said()
-        path = self._up_to(depth)
+        if not any(each.may_speak_of(self._certificates[depth]) for each in self._crls.loaded):
+            return _Said(problem="; ".join(self._crls.broken))
+        return self._heard(verify_crl, depth)
+
+    def _heard(self, listen: Callable[..., Coroutine[Any, Any, None]], depth: int) -> _Said:
+        path = library_path(self._loaded[depth:])
         try:
-            with declared(_WitnessError, "a CRL cannot be read"):
-                run(verify_crl(path.leaf, path, self._context))
+            with declared(_WitnessError, "the evidence cannot be read"):
+                run(listen(path.leaf, path, self._context(depth, path)))
         except _WitnessError as error:
             return _after(error)
         return _Said(good=True)
 
-    def _up_to(self, depth: int) -> ValidationPath:
-        return library_path(self._path.certificates[depth:])
+    def _context(self, depth: int, path: ValidationPath) -> ValidationContext:
+        """Made anew for each certificate, with no other CRLs than may speak of it: the library remembers who signed
+        one, and believes the same one about others then."""
+        certificate = self._certificates[depth]
+        rule = RevocationCheckingRule.CHECK_IF_DECLARED
+        context = ValidationContext(
+            trust_roots=[path.trust_anchor],
+            other_certs=self._others,
+            moment=self._when,
+            crls=[each.crl for each in self._crls.loaded if each.may_speak_of(certificate)],
+            ocsps=self._answers,
+            revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, rule)),
+            time_tolerance=CLOCK_SKEW,
+            algorithm_usage_policy=AcceptAllAlgorithms(),
+            signature_validator=self._signatures,
+        )
+        for above in range(depth + 1, len(self._certificates)):
+            known = library_path(self._loaded[above:])
+            # judged already, as far as evidence needs it
+            context.record_validation(known.last, known)  # type: ignore[no-untyped-call]
+        return context
 
 
 def _after(error: _WitnessError) -> _Said:
@@ -187,20 +222,6 @@ def _load_certificates(ders: Sequence[bytes]) -> list[asn1_x509.Certificate]:
         except CertificateError:
             continue
         loaded.append(asn1_x509.Certificate.load(der))
-    return loaded
-
-
-def _load_crls(ders: Sequence[bytes]) -> list[asn1_crl.CertificateList]:
-    loaded = []
-    for der in dict.fromkeys(ders):
-        try:
-            with declared(_WitnessError, "not a CRL"):
-                crl = asn1_crl.CertificateList.load(der, strict=True)
-                crl.issuer.hashable  # noqa: B018 - parsed lazily: what is broken has to show here
-                crl.critical_extensions  # noqa: B018
-                loaded.append(crl)
-        except _WitnessError:
-            continue
     return loaded
 
 

@@ -4,14 +4,15 @@ What else that algorithm checks (signatures, validity, roles, extensions) is tol
 to be out of the way, so that what remains is a matter of names or policies.
 """
 
-from collections.abc import Coroutine
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from asn1crypto import x509 as asn1_x509
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, TrustQualifiers
 from pyhanko_certvalidator.context import ValidationContext
-from pyhanko_certvalidator.errors import ValidationError
+from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, ValidationError
 from pyhanko_certvalidator.name_trees import process_general_subtrees
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
@@ -24,8 +25,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from eas_server.pki.hostile import declared
 from eas_server.pki.paths import Path
-from eas_server.pki.profile import Profile
-from eas_server.pki.signatures import Budget, CountedSignatures, OutOfBudget
+from eas_server.pki.signatures import Budget, CountedSignatures
 from eas_server.pki.verdict import Fault, Reason
 
 MAX_NAMES: Final = 2000
@@ -33,8 +33,11 @@ MAX_NAMES: Final = 2000
 MAX_COMPARISONS: Final = 20_000
 """Names times constraints in one path."""
 
-_FIRST: Final = datetime(MINYEAR, 1, 2, tzinfo=UTC)
-_LAST: Final = datetime(MAXYEAR, 12, 30, tzinfo=UTC)
+REMEMBERED_PATHS: Final = 1024
+
+_SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_ANY_TIME: Final = timedelta(days=365 * 1990)
+"""A tolerance that takes validity out of the question: it was judged already."""
 
 T = TypeVar("T")
 
@@ -43,20 +46,24 @@ class _PathError(ValueError):
     """The library stumbled over a certificate."""
 
 
-def constraint_fault(path: Path, now: datetime, budget: Budget) -> Fault | None:
-    """What is wrong with names and policies of a path that is in order otherwise, or None. Raises OutOfBudget."""
+def constraint_fault(path: Path) -> Fault | None:
+    """What is wrong with names and policies of a path that is in order otherwise, or None."""
     names = sum(certificate.names for certificate in path.certificates)
     constraints = sum(certificate.constraints for certificate in path.certificates)
     if constraints and (names > MAX_NAMES or names * constraints > MAX_COMPARISONS):
         return Fault(reason=Reason.TOO_COMPLEX, detail=f"{names} names under {constraints} constraints")
     if len(path.certificates) == 1:
         return None
+    return _fault_of(tuple(certificate.der for certificate in path.certificates))
+
+
+@lru_cache(maxsize=REMEMBERED_PATHS)
+def _fault_of(ders: tuple[bytes, ...]) -> Fault | None:
+    """The same for the certificates of a path. It does not depend on the instant, so that it can be remembered."""
     try:
         with declared(_PathError, "the path cannot be read"):
-            return _validate(library_path(path.certificates), now, budget)
+            return _validate(library_path([asn1_x509.Certificate.load(der) for der in ders]))
     except _PathError as error:
-        if isinstance(error.__cause__, OutOfBudget):
-            raise OutOfBudget from error
         return Fault(reason=Reason.MALFORMED, detail=str(error))
 
 
@@ -71,16 +78,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a validation without fetchers waits for something")
 
 
-def library_path(certificates: tuple[Profile, ...]) -> ValidationPath:
-    """The path as the library takes it; the last certificate is the anchor, trusted or not."""
+def library_path(certificates: Sequence[asn1_x509.Certificate]) -> ValidationPath:
+    """The path as the library takes it, from one that begins with the certificate in question; the last is the anchor,
+    trusted or not."""
     *below, top = certificates
-    loaded = [asn1_x509.Certificate.load(certificate.der) for certificate in reversed(below)]
-    return ValidationPath(_anchor(top), interm=loaded[:-1], leaf=loaded[-1] if loaded else None)
+    downwards = below[::-1]
+    return ValidationPath(_anchor(top), interm=downwards[:-1], leaf=downwards[-1] if downwards else None)
 
 
-def _anchor(top: Profile) -> TrustAnchor:
+def _anchor(root: asn1_x509.Certificate) -> TrustAnchor:
     """With the name constraints of the root's own certificate ([RFC 5937]); its path length is judged in `links.py`."""
-    root = asn1_x509.Certificate.load(top.der)
     written = root.name_constraints_value
     if written is None:
         return CertTrustAnchor(root, quals=TrustQualifiers())
@@ -92,22 +99,19 @@ def _anchor(top: Profile) -> TrustAnchor:
     return CertTrustAnchor(root, quals=TrustQualifiers(standard_parameters=parameters))
 
 
-def _validate(path: ValidationPath, now: datetime, budget: Budget) -> Fault | None:
+def _validate(path: ValidationPath) -> Fault | None:
     context = ValidationContext(
         trust_roots=[path.trust_anchor],
-        moment=now,
+        moment=_SOME_TIME,
         revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
-        time_tolerance=_any_time(now),
+        time_tolerance=_ANY_TIME,
         algorithm_usage_policy=AcceptAllAlgorithms(),
-        signature_validator=CountedSignatures(budget),
+        signature_validator=CountedSignatures(Budget(signatures=path.pkix_len, paths=1)),
     )
     try:
         run(async_validate_path(context, path))
+    except (ExpiredError, NotYetValidError):
+        return None  # of an age beyond all tolerance: that was judged already
     except ValidationError as error:
         return Fault(reason=Reason.CONSTRAINTS, detail=error.failure_msg)
     return None
-
-
-def _any_time(now: datetime) -> timedelta:
-    """A tolerance that takes validity out of the question: it was judged already."""
-    return max(timedelta(0), min(now - _FIRST, _LAST - now))

@@ -1,5 +1,6 @@
 """Signatures of certificates, CRLs and OCSP answers: checked once, with keys of sane size, at a counted cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -65,8 +66,10 @@ def link(subject: Profile, issuer: Profile, budget: Budget) -> Link:
 class CountedSignatures(SignatureValidator):
     """The checks of the library, with weak digests and absurd keys refused, counted against a budget."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, originals: Mapping[bytes, bytes] | None = None) -> None:
+        """`originals`: what was really signed, by what the library was given in its place (`crls.py`)."""
         self._budget = budget
+        self._originals = originals or {}
 
     def validate_signature(
         self,
@@ -78,6 +81,7 @@ class CountedSignatures(SignatureValidator):
     ) -> None:
         """See SignatureValidator. Raises InvalidSignature, OutOfBudget."""
         self._budget.spend_signature()
+        signed_data = self._originals.get(signed_data, signed_data)
         key, algorithm = public_key_info.dump(), signature_algorithm.dump()
         check = _check if len(signed_data) <= MAX_REMEMBERED_BYTES else _check_once
         found = check(signature, signed_data, key, algorithm)

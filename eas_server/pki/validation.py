@@ -94,7 +94,7 @@ def _judge(
     findings: tuple[Finding, ...] = ()
     try:
         if not any(fault.status in _BLOCKING or fault.reason is Reason.AUTHORITY_USAGE for fault in faults):
-            constraint = constraint_fault(path, when, budget)
+            constraint = constraint_fault(path)
             faults += [constraint] if constraint is not None else []
         if path.trusted and not any(fault.status in _BLOCKING for fault in faults):
             standing = standing_of_path(path, when, evidence, strangers, budget)
