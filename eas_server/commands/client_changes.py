@@ -350,12 +350,19 @@ class ClientChanges:
             self.carried.view = absorb_conflict(self.carried.view, item)
             return Status.CONFLICT
         unseen = kept_clashes(found[0], self.carried.view.revisions.get(item, self.carried.view.token), self._own(item))
+        name, digest = accepted_name(server_id(self._folder.id, item), data)
+        if name in self.carried.accepted and found[0].changed.content in self._own(item):
+            # the task moved on when this was done before, and must not move on once more
+            self.carried.view = absorb_conflict(self.carried.view, item)
+            return Status.SUCCESS
         made = await self._kept.change(found[0], data, instance_id)
         if isinstance(made, Status):
             return made
         self._made(item, made)
-        if unseen:
-            # the client wins what it names; what somebody else changed beside that, it has to learn
+        if self._kept.moved_on:
+            self.carried.accepted[name] = Accepted(item=item, revision=made.after, digest=digest)
+        if unseen or self._kept.moved_on:
+            # the client wins what it names; what it did not write itself, it has to learn
             self.carried.view = absorb_conflict(self.carried.view, item)
         return Status.SUCCESS
 

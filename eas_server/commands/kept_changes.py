@@ -41,6 +41,8 @@ class KeptChanges:
         self._folder = folder
         self._supported = supported
         self._invitations = Invitations(ctx, folder)
+        self.moved_on = False
+        """The last change completed a recurring task: the item is its next occurrence, not what the client wrote."""
 
     async def add(self, data: Element) -> Entry | Status:
         """A new item, or the one that the device made before; the Status of one that cannot be kept (6, 9)."""
@@ -114,12 +116,16 @@ class KeptChanges:
         return await self._rewrite(item, without)
 
     async def _rewrite(self, item: Item, rewritten: Callable[[bytes], bytes]) -> Written | Status:
+        self.moved_on = False
         for _ in range(ATTEMPTS):
             stored = await kept_items.octets_of(item)
+            done = None
             try:
                 octets = rewritten(stored)
                 if octets != stored:
                     octets = self._invitations.revised(stored, octets)
+                    completed = kept_items.completed(self._folder.item_class, stored, octets, self._how(item, None))
+                    octets, done = (octets, None) if completed is None else completed
             except (MalformedXml, ValueError):  # InvalidItem is one
                 return Status.CONVERSION_ERROR
             if octets == stored:
@@ -133,7 +139,7 @@ class KeptChanges:
             except StoreFull:
                 return Status.NO_SPACE
             if made is not None:
-                told = await self._invitations.send()
+                told = await self._invitations.send() if done is None else await self._add_done(done)
                 return made if told is Status.SUCCESS else await self._taken_back(item, made, stored, told)
             found = await self._ctx.ports.mail.fetch(self._ctx.account.user, self._folder.id, [item.id])
             if not found:
@@ -141,8 +147,21 @@ class KeptChanges:
             item = found[0]
         return Status.SERVER_ERROR
 
+    async def _add_done(self, octets: bytes) -> Status:
+        """Put the occurrence that is done beside its series, which is another now than what the client wrote."""
+        item = kept_items.new_item(self._folder.item_class, octets)
+        try:
+            await self._ctx.ports.mail.add(self._ctx.account.user, self._folder.id, item)
+        except StoreFull:
+            return Status.NO_SPACE
+        self.moved_on = True
+        return Status.SUCCESS
+
     async def _taken_back(self, item: Item, made: Written, stored: bytes, why: Status) -> Status:
-        """Undo a change that attendees could not be told of; the client gets the item as it was, as somebody else's."""
+        """Undo a change that attendees could not be told of, or whose other half could not be kept.
+
+        The client gets the item as it was, as somebody else's.
+        """
         try:
             await self._replace(replace(item, revision=made.after), stored)
         except (NoSuchItem, StoreFull):

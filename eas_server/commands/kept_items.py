@@ -10,7 +10,7 @@ from eas_server.model import blob
 from eas_server.model.blob import MemoryBlob
 from eas_server.model.directory import Account
 from eas_server.model.mail import Item, ItemClass, MessageIndex, NewMessage
-from eas_server.render import calendar, notes, tasks
+from eas_server.render import calendar, notes, task_series, tasks
 from eas_server.render.contacts import vcard
 from eas_server.sync.filters import INCOMPLETE
 from protocol import quirks
@@ -182,6 +182,13 @@ def written(item_class: ItemClass, stored: bytes | None, data: Element, how: Wri
     """The item after a client's Add or Change. Raises MalformedXml, InvalidItem."""
     kept = KEPT[item_class]
     return kept.write(stored, load(kept.element, data), how)
+
+
+def completed(item_class: ItemClass, before: bytes, after: bytes, how: Writing) -> task_series.Completed | None:
+    """What a recurring task becomes that a change completed; None for everything else."""
+    if item_class is not ItemClass.TASKS:
+        return None
+    return task_series.completed(before, after, now=how.now, uid=how.uid)
 
 
 def new_item(item_class: ItemClass, octets: bytes) -> NewMessage:

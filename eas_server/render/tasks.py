@@ -32,7 +32,7 @@ from protocol.items.email import Importance
 from protocol.items.tasks import MAX_BYTE, MAX_CATEGORIES, Recurrence, Sensitivity, Task
 from protocol.versions import ProtocolVersion
 
-_COMPONENT: Final = "VTODO"
+COMPONENT: Final = "VTODO"
 _IMPORTANCE: Final = "X-EAS-IMPORTANCE"
 _ORDINAL: Final = "X-EAS-ORDINAL-DATE"
 _SUB_ORDINAL: Final = "X-EAS-SUB-ORDINAL-DATE"
@@ -53,22 +53,22 @@ _CLASSES: Final = {
 def task_from(octets: bytes, preferences: Sequence[BodyPreference] = ()) -> Task:
     """The task that a VTODO holds, with its body as the client prefers it. Raises MalformedLines."""
     calendar = parse(octets)
-    return _task(calendar, main_component(calendar, _COMPONENT), preferences)
+    return _task(calendar, main_component(calendar, COMPONENT), preferences)
 
 
 def is_complete(octets: bytes) -> bool:
     """Whether a task is done: the filter of incomplete tasks (FilterType 8) leaves it out. Raises MalformedLines."""
-    return _is_complete(main_component(parse(octets), _COMPONENT))
+    return _is_complete(main_component(parse(octets), COMPONENT))
 
 
 def last_modified(octets: bytes) -> datetime:
     """When a task was last changed: the instant that orders tasks. Raises MalformedLines."""
-    return modified(main_component(parse(octets), _COMPONENT))
+    return modified(main_component(parse(octets), COMPONENT))
 
 
 def search_text(octets: bytes) -> str:
     """The words of a task for full-text search: subject, text, categories. Raises MalformedLines."""
-    todo = main_component(parse(octets), _COMPONENT)
+    todo = main_component(parse(octets), COMPONENT)
     return "\n".join((todo.text("SUMMARY") or "", todo.text("DESCRIPTION") or "", *categories_of(todo)))
 
 
@@ -148,8 +148,8 @@ def apply_task(
     """
     if len(change.categories or ()) > MAX_CATEGORIES:
         raise InvalidItem("more categories than a task can have")
-    calendar = parse(stored) if stored is not None else calendar_of(_COMPONENT, uid, now)
-    todo = main_component(calendar, _COMPONENT)
+    calendar = parse(stored) if stored is not None else calendar_of(COMPONENT, uid, now)
+    todo = main_component(calendar, COMPONENT)
     current = _task(calendar, todo)
     wanted = _wanted(current, change, version, now, first_day_of_week=first_day_of_week)
     changed = _with_properties(todo, current, wanted)
