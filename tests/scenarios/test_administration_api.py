@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from eas_server.administration import tokens
+from eas_server.model.mail import FolderType
 from protocol.client import FOLDER_SYNC, Command
 from protocol.codepages import tag
-from protocol.commands import find, folder_sync
+from protocol.commands import find, folder_sync, ping
 from protocol.elements import Element
 from protocol.http import CommandName
 from protocol.status import CommonStatus
@@ -135,6 +136,16 @@ async def test_devices_notice_what_is_done(api, world):
     await api.do("PUT", "/require-tls", {"require_tls": None})
     assert let_in(await phone.call(FOLDER_SYNC, FIRST))
     assert [each["device"] for each in await api.do("GET", f"{user}/devices")] == ["device1"]
+
+
+async def test_a_device_that_waits_hears_at_once_that_it_is_blocked(api, world):
+    phone = world.device(device_id="lost")
+    inbox = (await phone.folders())[FolderType.INBOX]
+    await phone.catch_up(inbox)
+    waiting = asyncio.create_task(phone.wait(inbox))
+    await asyncio.sleep(0.2)
+    await api.do("PUT", f"/users/{world.address('alice')}/devices/lost/access", {"access": "blocked"})
+    assert (await asyncio.wait_for(waiting, 30)).status == ping.Status.HIERARCHY_CHANGED
 
 
 async def test_switching_a_quirk_off_by_client(api, world):

@@ -24,7 +24,7 @@ from eas_server.backends.sqlite.writer import Unit, Writer
 from eas_server.errors import StaleSyncKey
 from eas_server.interfaces import KEPT_SUCCESSORS, DeviceChange
 from eas_server.model.device import Device
-from eas_server.model.ids import INITIAL_KEY, CollectionId, DeviceId, ItemId, Revision, SyncKey, UserId
+from eas_server.model.ids import INITIAL_KEY, ROOT, CollectionId, DeviceId, ItemId, Revision, SyncKey, UserId
 from eas_server.model.view import CollectionState, HierarchyState
 
 MAX_DEVICES = 20_000
@@ -114,6 +114,8 @@ class SqliteState:
                 return stored
             _SAVE_DEVICE.run(unit.connection, user=user, device=device, changed=unit.stamp, value=codec.dump(changed))
             unit.effects.append(partial(self._devices.put, (user, device), (changed,)))
+            if stored is not None and (changed.wipe, changed.access) != (stored.wipe, stored.access):
+                unit.reshaped.setdefault(user, set()).add(ROOT)  # who waits hears that the device is kept out
             return changed
 
         return await self._writer.run(work)
