@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from eas_server.backends.ldap.settings import LdapSettings
+from eas_server.backends.revocation.settings import RevocationSettings
 from eas_server.backends.shares.settings import ShareSettings
 from eas_server.commands.policy_rules import check_policy
 from eas_server.config_include import included, merged, of_config, parsed
@@ -136,6 +137,7 @@ class Config:
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
+    revocation: RevocationSettings = field(default_factory=RevocationSettings)
     logging: LoggingSection = field(default_factory=LoggingSection)
     administration: AdministrationSection = field(default_factory=AdministrationSection)
     quirks: Mapping[str, Switch] = field(default_factory=dict)

@@ -18,8 +18,12 @@ from eas_server.administration import switches, tokens
 from eas_server.administration.ports import Administered
 from eas_server.administration.tokens import Tokens
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
+from eas_server.backends.revocation.exchange import trusting
+from eas_server.backends.revocation.source import FOLDER as EVIDENCE
+from eas_server.backends.revocation.source import FetchingSource
 from eas_server.backends.shares import SharesLibrary
 from eas_server.backends.sqlite import Store, SystemClock, open_store
+from eas_server.backends.system_trust import SystemTrust
 from eas_server.commands.context import Command, Ports
 from eas_server.commands.protected_mail import ProtectedMail
 from eas_server.commands.registry import load_commands
@@ -55,7 +59,17 @@ Ready = Callable[[Sequence[str]], None]
 Job = Callable[[], Awaitable[None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
 RESTART_SECONDS: Final = 5
-RESTART_SECTIONS: Final = ("listeners", "administration", "store", "directory", "ldap", "smtp", "lmtp", "shares")
+RESTART_SECTIONS: Final = (
+    "listeners",
+    "administration",
+    "store",
+    "directory",
+    "ldap",
+    "smtp",
+    "lmtp",
+    "shares",
+    "revocation",
+)
 """Sections that a reload cannot bring into force."""
 
 
@@ -237,6 +251,8 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
         if config.lmtp.enabled:
             jobs.append(_lmtp_listener(config, store, submission, clock).run)
         directory, authenticator = _people(config, store, stack)
+        evidence = _evidence(config, clock, stack)
+        jobs.append(evidence.run)
         ports = Ports(
             folders=store.folders,
             mail=ProtectedMail(store.mail),
@@ -249,6 +265,8 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             notifier=notifier,
             documents=_documents(config, store, stack),
             authenticator=authenticator,
+            trust=SystemTrust(store.trust, lambda: live.web.settings.smime),
+            revocation=evidence,
         )
         administered = Administered(
             people=store.admin,
@@ -281,6 +299,13 @@ def _documents(config: Config, store: Store, stack: contextlib.AsyncExitStack) -
     library = SharesLibrary(config.shares, store.accounts)
     stack.callback(library.close)
     return library
+
+
+def _evidence(config: Config, clock: Clock, stack: contextlib.AsyncExitStack) -> FetchingSource:
+    """What fetches CRLs, OCSP answers and issuers. Raises OSError where `revocation.ca_file` cannot be read."""
+    source = FetchingSource(config.revocation, config.store.path.parent / EVIDENCE, clock)
+    stack.push_async_callback(source.close)
+    return source
 
 
 def _host(config: Config) -> str:
@@ -330,6 +355,7 @@ def check(config_path: Path) -> None:
     if config.ldap is not None:
         LdapPool(config.ldap)
     transport_for(config.smtp)
+    trusting(config.revocation)
     tokens.read(config.administration.tokens)
     switches.read(switches.path_of(config.store.path))
 
