@@ -38,7 +38,8 @@ def faults_of_path(path: Path, now: datetime, purpose: Purpose, *, any_trust: bo
             yield from _leaf(certificate, purpose)
             authorities_below += purpose is Purpose.AUTHORITY and not certificate.self_issued
     if not path.trusted:
-        reason = _ENDS[path.end] if any_trust or path.end is not End.SELF_SIGNED else Reason.NO_TRUST
+        is_short = path.end in {End.SELF_SIGNED, End.NO_ISSUER}  # the root itself is seldom sent
+        reason = _ENDS[path.end] if any_trust or not is_short else Reason.NO_TRUST
         yield Fault(reason=reason, depth=len(path.certificates) - 1)
 
 

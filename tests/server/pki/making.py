@@ -7,13 +7,15 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from eas_server.model.trust import TrustCollection
+from eas_server.pki.cms import tlv
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -276,3 +278,36 @@ def responder(
 def tampered(entity: Entity) -> bytes:
     """The certificate with the last octet of its signature changed."""
     return entity.der[:-1] + bytes((entity.der[-1] ^ 1,))
+
+
+@cache
+def rsa_public(bits: int, exponent: int = 65537) -> Any:
+    """An RSA public key of any size, made without the search for primes: nobody has the private one."""
+    return rsa.RSAPublicNumbers(exponent, (1 << (bits - 1)) + 1).public_key()
+
+
+def person_with_public_key(issuer: Entity, public_key: Any, **how: Any) -> Entity:
+    """A person's certificate for a key of which only the public half exists."""
+
+    class _Half:
+        def public_key(self) -> Any:
+            return public_key
+
+    return person(issuer, subject_key=_Half(), signing_key=issuer.key, **how)
+
+
+def resigned(
+    entity: Entity, issuer: Entity, old: bytes, new: bytes, digest: hashes.HashAlgorithm | None = None
+) -> bytes:
+    """The certificate with some of its octets replaced, wherever they are, and signed anew by its issuer."""
+    assert len(old) == len(new)
+    whole = entity.certificate
+    outer = asn1_x509.Certificate.load(entity.der)
+    signed = whole.tbs_certificate_bytes.replace(old, new)
+    algorithm = outer["signature_algorithm"].dump().replace(old, new)
+    digest = digest or hashes.SHA256()
+    if isinstance(issuer.key, rsa.RSAPrivateKey):
+        signature = issuer.key.sign(signed, padding.PKCS1v15(), digest)
+    else:
+        signature = issuer.key.sign(signed, ec.ECDSA(digest))
+    return tlv(0x30, signed, algorithm, tlv(0x03, b"\0", signature))
