@@ -1,7 +1,7 @@
 """A small certificate authority for labs, demonstrations and tests.
 
 Serial numbers, times and keys are arguments, so the same arguments give the same certificate (RSA; ECDSA signatures
-are randomised). It is not meant for a company's real certificates: there is no revocation.
+are randomised). It is not meant for a company's real certificates.
 """
 
 import ipaddress
@@ -58,12 +58,20 @@ def serial_from(random: bytes) -> int:
     return int.from_bytes(b"\x01" + random[:SERIAL_BYTES], "big")
 
 
-def create_root(name: str, *, key: PrivateKey, serial: int, not_before: datetime, not_after: datetime) -> Authority:
-    """A self-signed root that may issue end-entity certificates, and nothing below them."""
+def create_root(
+    name: str,
+    *,
+    key: PrivateKey,
+    serial: int,
+    not_before: datetime,
+    not_after: datetime,
+    path_length: int | None = 0,
+) -> Authority:
+    """A self-signed root; `path_length` authorities may follow below it, None: any number."""
     subject = _name(name)
     builder = _builder(subject, subject, key.public_key(), serial, not_before, not_after)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN}), critical=True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+    builder = builder.add_extension(key_usage({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN}), critical=True)
     certificate = builder.sign(key, hashes.SHA256())
     return Authority(certificate=certificate.public_bytes(serialization.Encoding.DER), key=key)
 
@@ -87,7 +95,7 @@ def issue_person(
     supported (they need SmtpUTF8Mailbox): ValueError.
     """
     builder = _issued(authority, _name(name), public_key, serial, not_before, not_after)
-    usage = _usage(_person_uses(public_key, purpose))
+    usage = key_usage(person_uses(public_key, purpose))
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(
         x509.SubjectAlternativeName([x509.RFC822Name(address) for address in addresses]), critical=False
@@ -113,7 +121,7 @@ def issue_server(
     uses = {KeyUse.DIGITAL_SIGNATURE}
     if isinstance(public_key, rsa.RSAPublicKey):
         uses.add(KeyUse.KEY_ENCIPHERMENT)
-    builder = builder.add_extension(_usage(uses), critical=True)
+    builder = builder.add_extension(key_usage(uses), critical=True)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return _finish(builder, authority, (SERVER_AUTH,), None)
 
@@ -216,7 +224,8 @@ def _finish(
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def _person_uses(public_key: PublicKey, purpose: Purpose) -> set[KeyUse]:
+def person_uses(public_key: PublicKey, purpose: Purpose) -> set[KeyUse]:
+    """What the key of a person may be used for: encryption by key encipherment (RSA) or key agreement (EC)."""
     uses: set[KeyUse] = set()
     if purpose is not Purpose.ENCRYPTION:
         uses.add(KeyUse.DIGITAL_SIGNATURE)
@@ -226,7 +235,8 @@ def _person_uses(public_key: PublicKey, purpose: Purpose) -> set[KeyUse]:
     return uses
 
 
-def _usage(uses: set[KeyUse]) -> x509.KeyUsage:
+def key_usage(uses: set[KeyUse]) -> x509.KeyUsage:
+    """The extension."""
     return x509.KeyUsage(
         digital_signature=KeyUse.DIGITAL_SIGNATURE in uses,
         content_commitment=KeyUse.NON_REPUDIATION in uses,
