@@ -105,15 +105,18 @@ def _smime_candidates(value: bytes) -> list[Candidate]:
     if value[0] == _DER_SEQUENCE and not is_content_info(value):
         return [Candidate(der=value, source=source)]
     if value[0] != _DER_SEQUENCE:
-        found = [Candidate(der=der, source=source) for der in _tlv_certificates(value)]
-        return found[:MAX_CERTIFICATES] or [Candidate(der=value, source=source)]
+        blocks = tuple(_tlv_certificates(value))[:MAX_CERTIFICATES]
+        chain = blocks if len(blocks) > 1 else ()
+        found = [Candidate(der=der, source=source, chain=chain) for der in blocks]
+        return found or [Candidate(der=value, source=source)]
     try:
         signed = read_signed_data(value)
     except CmsError:
         return [Candidate(der=value, source=source)]
     marked, others = _owned(signed)
-    found = [Candidate(der=der, source=source, preferred=True) for der in marked]
-    found += [Candidate(der=der, source=source) for der in others]
+    chain = signed.certificates[:MAX_CERTIFICATES] if len(signed.certificates) > 1 else ()
+    found = [Candidate(der=der, source=source, preferred=True, chain=chain) for der in marked]
+    found += [Candidate(der=der, source=source, chain=chain) for der in others]
     return found[:MAX_CERTIFICATES] or [Candidate(der=value, source=source)]
 
 
