@@ -18,6 +18,7 @@ from eas_server.config_include import included, merged, of_config, parsed
 from eas_server.config_reading import Wrong, read, suggestion
 from eas_server.config_rights import check_rights
 from eas_server.errors import ConfigError
+from eas_server.model.certificates import HarvestSettings, ServedCertificates
 from eas_server.model.documents import folded
 from eas_server.model.ids import UserId
 from eas_server.model.rights import RightsSettings
@@ -134,6 +135,8 @@ class Config:
     policies: Mapping[str, PolicySection] = field(default_factory=dict)
     rights: RightsSettings = field(default_factory=RightsSettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    recipients: ServedCertificates = field(default_factory=ServedCertificates)
+    harvest: HarvestSettings = field(default_factory=HarvestSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
@@ -157,6 +160,8 @@ class Config:
             domains=tuple(domain.lower() for domain in self.server.domains),
             sync=self.limits.sync,
             recipients=self.limits.recipients,
+            served=self.recipients,
+            harvest=self.harvest,
             rights=self.rights,
             mail=self.mail,
             policies=policies,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eas_server.model.certificates import HarvestSettings, ServedCertificates
 from eas_server.model.rights import RightsSettings
 from protocol.quirks import Switch
 
@@ -101,6 +102,8 @@ class Settings:
     """The local mail domains: unknown users in them are refused, others go to the smart host."""
     sync: SyncSettings = field(default_factory=SyncSettings)
     recipients: RecipientSettings = field(default_factory=RecipientSettings)
+    served: ServedCertificates = field(default_factory=ServedCertificates)
+    harvest: HarvestSettings = field(default_factory=HarvestSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     rights: RightsSettings = field(default_factory=RightsSettings)
     mail: MailSettings = field(default_factory=MailSettings)
