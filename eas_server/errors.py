@@ -33,11 +33,15 @@ class LibraryUnavailable(Unavailable):
 
 
 class EvidenceUnavailable(Unavailable):
-    """A CRL, an OCSP answer or an issuer's certificate could not be had; `refused`: it may not even be asked for."""
+    """A CRL, an OCSP answer or an issuer's certificate could not be had.
 
-    def __init__(self, reason: str, *, refused: bool = False) -> None:
+    `refused`: it may not even be asked for. `unreadable`: there was an answer, and it is no evidence.
+    """
+
+    def __init__(self, reason: str, *, refused: bool = False, unreadable: bool = False) -> None:
         super().__init__(reason)
         self.refused = refused
+        self.unreadable = unreadable
 
 
 class StoreFull(Exception):

@@ -302,7 +302,7 @@ def _documents(config: Config, store: Store, stack: contextlib.AsyncExitStack) -
 
 
 def _evidence(config: Config, clock: Clock, stack: contextlib.AsyncExitStack) -> FetchingSource:
-    """What fetches CRLs, OCSP answers and issuers. Raises OSError where `revocation.ca_file` cannot be read."""
+    """What fetches CRLs, OCSP answers and issuers. Raises ConfigError where `revocation.ca_file` cannot be read."""
     source = FetchingSource(config.revocation, config.store.path.parent / EVIDENCE, clock)
     stack.push_async_callback(source.close)
     return source

@@ -141,7 +141,7 @@ class EvidenceGatherer:
         except TimeoutError:
             return _missing(question, Failure.OFFLINE, "no answer in time")
         except EvidenceUnavailable as error:
-            return _missing(question, Failure.REFUSED if error.refused else Failure.OFFLINE, str(error))
+            return _missing(question, _failure(error), str(error))
 
 
 def _build(certificate: bytes, strangers: Iterable[bytes], trust: TrustCollection, now: datetime) -> Paths:
@@ -160,6 +160,12 @@ def _read(kind: EvidenceKind, octets: bytes) -> tuple[bytes, ...]:
 
 def _of_kind(found: Iterable[tuple[EvidenceKind, bytes]], kind: EvidenceKind) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(der for each, der in found if each is kind))
+
+
+def _failure(error: EvidenceUnavailable) -> Failure:
+    if error.refused:
+        return Failure.REFUSED
+    return Failure.UNREADABLE if error.unreadable else Failure.OFFLINE
 
 
 def _missing(question: Question, failure: Failure, detail: str) -> Missing:

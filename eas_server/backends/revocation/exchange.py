@@ -18,6 +18,7 @@ from eas_server.backends.revocation.addresses import Guard, Target
 from eas_server.backends.revocation.budget import Places
 from eas_server.backends.revocation.lookup import Lookup, Pinned
 from eas_server.backends.revocation.settings import RevocationSettings
+from eas_server.errors import ConfigError
 from eas_server.model.trust import EvidenceKind
 
 MAX_REDIRECTS: Final = 3
@@ -51,11 +52,13 @@ class Scope(Enum):
 class Failed(Exception):
     """There was no answer, or one that is none."""
 
-    def __init__(self, reason: str, scope: Scope, origin: str) -> None:
+    def __init__(self, reason: str, scope: Scope, origin: str, *, unreadable: bool = False) -> None:
+        """`unreadable`: see EvidenceUnavailable."""
         super().__init__(reason)
         self.reason = reason
         self.scope = scope
         self.origin = origin
+        self.unreadable = unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,11 @@ class Question:
 
 
 def trusting(settings: RevocationSettings) -> ssl.SSLContext:
-    """What https servers are checked with. Raises OSError where `ca_file` cannot be read."""
-    return ssl.create_default_context(cafile=settings.ca_file or None)
+    """What https servers are checked with. Raises ConfigError where `ca_file` cannot be read."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file or None)
+    except OSError as error:
+        raise ConfigError(f"revocation.ca_file: {settings.ca_file}: {error.strerror or error}") from None
 
 
 class Exchange:

@@ -19,6 +19,7 @@ class LeftAlone(EvidenceUnavailable):
 class _Failure:
     reason: str
     refused: bool
+    unreadable: bool
     delay: timedelta
     until: datetime
 
@@ -37,16 +38,18 @@ class Failures:
         failure = self._failures.get(key)
         if failure is not None and now < failure.until:
             raise LeftAlone(
-                f"{failure.reason} (not asked again until {failure.until:%H:%M:%S} UTC)", refused=failure.refused
+                f"{failure.reason} (not asked again until {failure.until:%H:%M:%S} UTC)",
+                refused=failure.refused,
+                unreadable=failure.unreadable,
             )
 
-    def add(self, key: str, reason: str, now: datetime, *, refused: bool = False) -> None:
+    def add(self, key: str, error: EvidenceUnavailable, now: datetime) -> None:
         """Remember a failure."""
         before = self._failures.pop(key, None)
         # what failed again only long after its time had worked in between, for all that is known
         grows = before is not None and now < before.until + self._last
         delay = min(before.delay * 2, self._last) if before is not None and grows else self._first
-        self._failures[key] = _Failure(reason, refused, delay, now + delay)
+        self._failures[key] = _Failure(str(error), error.refused, error.unreadable, delay, now + delay)
         while len(self._failures) > MAX_REMEMBERED:
             self._failures.popitem(last=False)
 

@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 
 FOLDER: Final = "evidence"
 """The cache, beside the store."""
-JUDGE_THREADS: Final = 2
+JUDGE_THREADS: Final = 4
+"""One for each user at most: what takes long to read holds up who asked for it."""
 JUDGE_SECONDS: Final = 10.0
-"""How long `keep_until` may take."""
+"""How long `keep_until` may take, and how long to wait for it to begin."""
 MOST_LOGGED: Final = 300
 """Characters of a URL that a log line holds."""
 REFRESH_SECONDS: Final = 60.0
@@ -77,7 +78,7 @@ class FetchingSource:
     ) -> None:
         """Keep evidence in `folder`. `lookup`: how names become addresses; None: as the system does it.
 
-        Raises OSError where `ca_file` cannot be read.
+        Raises ConfigError where `ca_file` cannot be read.
         """
         self._clock = clock
         self._patience = settings.timeout
@@ -89,6 +90,7 @@ class FetchingSource:
         self._budget = Budget(settings.user_fetches, settings.user_octets)
         self._of_user = Places(settings.parallel_per_user, "for one user")
         self._of_all = Places(settings.parallel, "for everybody")
+        self._judging = Places(1, "to be read for one user")
         self._kept = KeptEvidence(folder, settings.cache_size)
         self._asked = AskedFor()
         self._flights: dict[bytes, asyncio.Task[bytes]] = {}
@@ -211,13 +213,14 @@ class FetchingSource:
         except (OverLimit, LeftAlone):
             raise
         except EvidenceUnavailable as refused:
-            self._failures.add(errand.request, str(refused), self._clock.now(), refused=True)
+            self._failures.add(errand.request, refused, self._clock.now())
             log.warning("%s is not asked: %s", _shown(errand.wanted), refused)
             raise
         except Failed as failed:
-            self._remember(errand, failed)
-            log.warning("%s was not had: %s: %s", _shown(errand.wanted), failed.origin, failed.reason)
-            raise EvidenceUnavailable(f"{failed.origin}: {failed.reason}") from None
+            error = EvidenceUnavailable(f"{failed.origin}: {failed.reason}", unreadable=failed.unreadable)
+            self._remember(errand, failed, error)
+            log.warning("%s was not had: %s", _shown(errand.wanted), error)
+            raise error from None
         for name in (errand.request, errand.url, errand.target.origin):
             self._failures.forget(name)
         if until is not None and kept.fetched < until:
@@ -238,18 +241,18 @@ class FetchingSource:
         """Whether it is evidence at all, and until when it holds. Raises Failed."""
         now = self._clock.now()
         work = partial(errand.wanted.keep_until, octets, now)
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(JUDGE_SECONDS):
-                until = await asyncio.get_running_loop().run_in_executor(self._judges, work)
+            async with self._judging.held(errand.user, loop.time() + JUDGE_SECONDS), asyncio.timeout(JUDGE_SECONDS):
+                until = await loop.run_in_executor(self._judges, work)
         except (ValueError, TimeoutError) as error:
             reason = f"the answer is no {errand.wanted.kind}: {type(error).__name__}"
-            raise Failed(reason, Scope.REQUEST, errand.target.origin) from None
+            raise Failed(reason, Scope.REQUEST, errand.target.origin, unreadable=True) from None
         return Kept(octets, now, until or now), until
 
-    def _remember(self, errand: _Errand, failed: Failed) -> None:
+    def _remember(self, errand: _Errand, failed: Failed, error: EvidenceUnavailable) -> None:
         names = {Scope.REQUEST: errand.request, Scope.URL: errand.url, Scope.HOST: failed.origin}
-        now = self._clock.now()
-        self._failures.add(names[failed.scope], f"{failed.origin}: {failed.reason}", now)
+        self._failures.add(names[failed.scope], error, self._clock.now())
         if failed.scope is not Scope.HOST:
             self._failures.forget(failed.origin)
 

@@ -79,7 +79,7 @@ async def test_an_answer_that_is_none(server: Server, opened: Open, name: str) -
     source = opened(max_crl=100_000)
     with pytest.raises(EvidenceUnavailable, match=reason) as caught:
         await source.fetch(wanted(server.url("/x.crl")))
-    assert not caught.value.refused
+    assert (caught.value.refused, caught.value.unreadable) == (False, False)
     server.answers["/good.crl"] = hostile.body(b"good")
     assert await source.fetch(wanted(server.url("/good.crl"))) == b"good"
 
@@ -135,8 +135,11 @@ async def test_what_is_no_evidence_is_not_given_out(server: Server, source: Fetc
         raise ValueError("quoting\r\nwhat the server chose")
 
     server.answers["/x.crl"] = hostile.body(b"<html>Please sign in</html>")
-    with pytest.raises(EvidenceUnavailable, match=r"the answer is no crl: ValueError$"):
-        await source.fetch(wanted(server.url("/x.crl"), keep_until=keep_until))
+    for reason in (r"the answer is no crl: ValueError$", "not asked again"):
+        with pytest.raises(EvidenceUnavailable, match=reason) as caught:
+            await source.fetch(wanted(server.url("/x.crl"), keep_until=keep_until))
+        assert (caught.value.refused, caught.value.unreadable) == (False, True)
+    assert server.times("/x.crl") == 1
 
 
 async def test_nothing_is_told_of_us(server: Server, source: FetchingSource, monkeypatch: pytest.MonkeyPatch) -> None:
