@@ -1,6 +1,7 @@
 """`openssl verify` and we agree on chains: on good and bad, and on the cause.
 
-Indirect CRLs are left out: openssl wants a second CRL about their issuer, and then takes that one alone. The codes are those of x509_vfy.h; openssl tells several where it can go on.
+Indirect CRLs are left out: openssl wants a second CRL about their issuer, and then takes that one alone. The codes are
+those of x509_vfy.h; openssl tells several where it can go on.
 """
 
 import re
