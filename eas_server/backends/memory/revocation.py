@@ -1,9 +1,13 @@
 """RevocationSource in memory."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
 
 from eas_server.errors import EvidenceUnavailable
 from eas_server.model.trust import Wanted
+
+_ANY_MOMENT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class MemoryRevocation:
@@ -19,4 +23,9 @@ class MemoryRevocation:
         answer = self.answers.get(wanted.url, EvidenceUnavailable(f"{wanted.url} does not answer"))
         if isinstance(answer, EvidenceUnavailable):
             raise answer
+        try:
+            # nothing is kept, so the moment does not matter
+            wanted.keep_until(answer, _ANY_MOMENT)
+        except ValueError as error:
+            raise EvidenceUnavailable(f"{wanted.url}: {error}", unreadable=True) from None
         return answer
