@@ -12,6 +12,7 @@ from eas_server.model.directory import Account
 from eas_server.model.mail import Item, ItemClass, MessageIndex, NewMessage
 from eas_server.render import calendar, notes, task_series, tasks
 from eas_server.render.contacts import vcard
+from eas_server.render.pim import InvalidItem
 from eas_server.sync.filters import INCOMPLETE
 from protocol import quirks
 from protocol.elements import Element, Tag
@@ -27,6 +28,9 @@ MAX_OCTETS: Final = 1024 * 1024
 """The largest item: a contact with its photo, an event with hundreds of exceptions."""
 ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """What stands for the instant of items that no filter hides and nothing orders."""
+
+_OF_ITEMS: Final = frozenset({"Body", "BodyPart", "Attachments", "NativeBodyType", "Location"})
+"""The elements of AirSyncBase that stand in an item itself; the others have their places in these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,9 @@ async def file_of(item: Item, number: int) -> tuple[str, bytes] | None:
 
 def written(item_class: ItemClass, stored: bytes | None, data: Element, how: Writing) -> bytes:
     """The item after a client's Add or Change. Raises MalformedXml, InvalidItem."""
+    for child in data.children:
+        if child.tag.namespace == "AirSyncBase" and child.tag.name not in _OF_ITEMS:
+            raise InvalidItem(f"{child.tag.name} outside of its place")  # MS-ASAIRS_R10029
     kept = KEPT[item_class]
     return kept.write(stored, load(kept.element, data), how)
 

@@ -65,7 +65,7 @@ def _offer(held: ItemText, wanted: BodyType, limit: int | None, *, all_or_none: 
     data: str | None = shown
     if exceeds and limit is not None:
         cut = text.truncate_html if wanted is BodyType.HTML else text.truncate
-        data = None if all_or_none or limit == 0 else cut(shown, limit)
+        data = None if all_or_none else cut(shown, limit)
     shows_itself = bool(data) and wanted is BodyType.PLAIN  # MS-ASAIRS_R1001036
     return Body(
         type=wanted,

@@ -1,6 +1,7 @@
 """A note out of its VJOURNAL, and the VJOURNAL after a device's change ([MS-ASNOTE] 2.2.2, RFC 5545 3.6.3)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -73,10 +74,11 @@ def _check(change: Note) -> None:
 
 
 def _note(journal: Component, preferences: Sequence[BodyPreference] = ()) -> Note:
+    body = item_body.text_body(item_body.held_text(journal, "DESCRIPTION", HTML_OF_EVENTS), preferences)
     return Note(
         subject=journal.text("SUMMARY") or None,
         message_class=journal.text(_CLASS) or MESSAGE_CLASS,
         last_modified_date=modified(journal),  # MS-ASNOTE_R125: always
         categories=categories_of(journal)[:MAX_CATEGORIES] or None,
-        body=item_body.text_body(item_body.held_text(journal, "DESCRIPTION", HTML_OF_EVENTS), preferences),
+        body=replace(body, data=body.data or ""),  # MS-ASNOTE_R123: Data is there, even when nothing of it is
     )
