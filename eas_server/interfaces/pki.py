@@ -28,3 +28,7 @@ class RevocationSource(Protocol):
         while an earlier failure is remembered.
         """
         ...
+
+    async def kept(self, wanted: Wanted) -> bytes | None:
+        """The octets where they are at hand and still hold. Asks nobody: somebody waits who must not wait."""
+        ...

@@ -29,3 +29,8 @@ class MemoryRevocation:
         except ValueError as error:
             raise EvidenceUnavailable(f"{wanted.url}: {error}", unreadable=True) from None
         return answer
+
+    async def kept(self, wanted: Wanted) -> bytes | None:
+        """See RevocationSource: all of it is at hand."""
+        answer = self.answers.get(wanted.url)
+        return answer if isinstance(answer, bytes) else None

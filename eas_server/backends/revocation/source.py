@@ -116,6 +116,15 @@ class FetchingSource:
                     log.info("%s was not fetched for %s: %s", _shown(wanted), json.dumps(wanted.user), over)
                     raise
 
+    async def kept(self, wanted: Wanted) -> bytes | None:
+        """See the port."""
+        try:
+            errand = self._errand(wanted)
+        except EvidenceUnavailable:
+            return None
+        kept = self._kept.recent(errand.key) or await self._kept.find(errand.key)
+        return kept.octets if kept is not None and self._clock.now() < kept.until else None
+
     async def run(self) -> None:
         """Fetch ahead what runs out, for as long as the server runs."""
         while True:
