@@ -22,7 +22,14 @@ from eas_server.model.certificates import HarvestSettings, ServedCertificates
 from eas_server.model.documents import folded
 from eas_server.model.ids import UserId
 from eas_server.model.rights import RightsSettings
-from eas_server.model.settings import MailSettings, PolicySettings, RecipientSettings, Settings, SyncSettings
+from eas_server.model.settings import (
+    MailSettings,
+    PolicySettings,
+    RecipientSettings,
+    Settings,
+    SmimeSettings,
+    SyncSettings,
+)
 from eas_server.submission.settings import LmtpSettings, SmtpSettings
 from eas_server.web.settings import (
     AuthSettings,
@@ -121,6 +128,14 @@ class LoggingSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabSection:
+    """`[lab]`: the lab PKI, for trials and tests; its files are beside the store."""
+
+    url: str = ""
+    """Scheme, host and port under which the server answers for it; "": it is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file."""
 
@@ -137,6 +152,7 @@ class Config:
     mail: MailSettings = field(default_factory=MailSettings)
     recipients: ServedCertificates = field(default_factory=ServedCertificates)
     harvest: HarvestSettings = field(default_factory=HarvestSettings)
+    smime: SmimeSettings = field(default_factory=SmimeSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
@@ -144,6 +160,7 @@ class Config:
     logging: LoggingSection = field(default_factory=LoggingSection)
     administration: AdministrationSection = field(default_factory=AdministrationSection)
     quirks: Mapping[str, Switch] = field(default_factory=dict)
+    lab: LabSection = field(default_factory=LabSection)
 
     @property
     def settings(self) -> Settings:
@@ -164,6 +181,7 @@ class Config:
             harvest=self.harvest,
             rights=self.rights,
             mail=self.mail,
+            smime=self.smime,
             policies=policies,
             default_policy=self.server.default_policy,
             policy_of_user={UserId(user.lower()): name for name, each in self.policies.items() for user in each.users},
@@ -259,16 +277,20 @@ def _check_server(config: Config) -> None:
     for domain in server.domains:
         if "@" in domain or "." not in domain or domain != domain.strip():
             raise Wrong("server.domains", f'"{domain}" must be a mail domain: "example.com"')
-    if server.external_url:
-        parts = urlsplit(server.external_url)
-        plain = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-        if parts.scheme not in ("http", "https") or not parts.hostname or plain:
-            raise Wrong("server.external_url", 'must be scheme and host alone: "https://mail.example.com"')
+    for key, url in (("server.external_url", server.external_url), ("lab.url", config.lab.url)):
+        if url and not _is_origin(url):
+            raise Wrong(key, 'must be scheme and host alone: "https://mail.example.com"')
     realm = config.authentication.realm
     if not (realm.isascii() and realm.isprintable()) or '"' in realm or "\\" in realm:
         raise Wrong("authentication.realm", "must be plain ASCII without quotes and backslashes")
     if server.default_policy not in {*config.policies, DEFAULT_POLICY}:
         raise Wrong("server.default_policy", f"no section [policies.{server.default_policy}] is there")
+
+
+def _is_origin(url: str) -> bool:
+    parts = urlsplit(url)
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not more
 
 
 def _check_listeners(config: Config) -> None:

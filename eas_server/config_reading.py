@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Union
 
 import msgspec
 
-_PATHS: Final = frozenset(("ca_file", "bind_password_file", "socket"))
+_PATHS: Final = frozenset(("ca_file", "bind_password_file", "socket", "system_trust_file"))
 """Keys of sections of others that hold a path as text."""
 
 

@@ -1,12 +1,13 @@
 """What administration needs beside the ports of the commands: people and groups that can be changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from eas_server.interfaces import Accounts, Clock, Directory, OutgoingQueue, Preferences, StateStore
+from eas_server.interfaces import Accounts, Clock, Directory, OutgoingQueue, Preferences, StateStore, TrustStore
 from eas_server.model.directory import Account, DirectoryEntry
 from eas_server.model.ids import UserId
+from eas_server.model.trust import Anchor, Trusted
 
 
 class Users(Protocol):
@@ -94,6 +95,25 @@ class Groups(Protocol):
 
 class People(Users, Groups, Protocol):
     """Users and groups."""
+
+
+class TrustKeeper(TrustStore, Protocol):
+    """The virtual certificate collections, as the administrator changes them."""
+
+    async def certificates(self) -> Sequence[Trusted]:
+        """All certificates of all collections, those of a collection in the order in which they came."""
+        ...
+
+    async def trust(self, collection: str, certificates: Mapping[bytes, Anchor]) -> Mapping[bytes, Anchor | None]:
+        """Take DER certificates into a collection, all or none: what each of them was in it before, None if nothing.
+
+        Raises AdministrationError where the collection would become too large.
+        """
+        ...
+
+    async def distrust(self, collection: str, fingerprints: Collection[str]) -> int:
+        """Take certificates out of a collection; how many were there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,14 @@ def address(text: str) -> str:
     return found
 
 
+def domain(text: str) -> str:
+    """A mail domain in lower case and ASCII form."""
+    found = normal_address(f"x@{text.strip()}")
+    if not is_address(found) or "." not in found:
+        raise ValueError('is no mail domain: "example.com"')
+    return found.partition("@")[2]
+
+
 def user_name(text: str) -> str:
     """What somebody signs in with. HTTP's Basic authentication takes no colon, and a backslash parts off a domain."""
     user = text.strip().lower()

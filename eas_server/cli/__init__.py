@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "group": "Mail groups.",
     "device": "See, block and forget devices.",
     "cert": "Issue, import, publish and list certificates.",
+    "trust": "Whose certificates are trusted: import, list, export and remove roots and intermediates.",
     "policy": "See policies, and assign them to users and groups.",
     "calendar": "Who sees what of a calendar, and who gets meeting mail for another.",
     "oof": "Who is out of office, and what people are answered.",

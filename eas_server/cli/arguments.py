@@ -28,6 +28,19 @@ class Address(click.ParamType[str]):
             self.fail(f"{shown(value)} {error}", param, ctx)
 
 
+class Domain(click.ParamType[str]):
+    """A mail domain, in lower case and ASCII form."""
+
+    name = "domain"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See ParamType."""
+        try:
+            return texts.domain(value)
+        except ValueError as error:
+            self.fail(f"{shown(value)} {error}", param, ctx)
+
+
 class UserName(click.ParamType[str]):
     """What somebody signs in with. HTTP's Basic authentication takes no colon, and a backslash parts off a domain."""
 
@@ -70,6 +83,7 @@ class Size(click.ParamType[int]):
 
 
 ADDRESS: Final = Address()
+DOMAIN: Final = Domain()
 USER: Final = UserName()
 TEXT: Final = Text()
 SIZE: Final = Size()
@@ -112,6 +126,7 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
 
 __all__ = [
     "ADDRESS",
+    "DOMAIN",
     "FILE",
     "MAX_FILE",
     "MAX_PASSWORD_OCTETS",
@@ -122,6 +137,7 @@ __all__ = [
     "TEXT",
     "USER",
     "Address",
+    "Domain",
     "Size",
     "Text",
     "UserName",

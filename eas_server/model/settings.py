@@ -65,6 +65,33 @@ class ValidationSettings:
     """For everything that is fetched to answer one ValidateCert; what is not there by then counts as unknown."""
 
 
+class CrlCheck(Enum):
+    """When ValidateCert insists on knowing that a certificate is not revoked."""
+
+    AS_ASKED = "as-asked"
+    """Where the client sets CheckCRL (MS-ASCMD_R893)."""
+    ALWAYS = "always"
+    NEVER = "never"
+    """Nothing is asked of anybody; what clients set does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmimeSettings:
+    """`[smime]`: what an administrator knows from Exchange's Set-SmimeConfig (docs/trust.md)."""
+
+    system_trust: bool = False
+    """The roots of the operating system count behind those of the collections."""
+    system_trust_file: str = ""
+    """Its bundle, PEM; "": the first of the usual places."""
+    check_crl_on_validate: CrlCheck = CrlCheck.AS_ASKED
+    check_crl_on_send: bool = False
+    """A signature on a message that is sent counts only where its certificate is known not to be revoked."""
+    group_seconds: float = 60.0
+    """How long the members of a group are looked up for one answer."""
+    secondary_addresses: bool = True
+    """Certificates that name another address of the person than the primary one count."""
+
+
 class ReadReceipts(Enum):
     """Who is told that a message was read."""
 
@@ -105,6 +132,7 @@ class Settings:
     served: ServedCertificates = field(default_factory=ServedCertificates)
     harvest: HarvestSettings = field(default_factory=HarvestSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
+    smime: SmimeSettings = field(default_factory=SmimeSettings)
     rights: RightsSettings = field(default_factory=RightsSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     policies: Mapping[str, PolicySettings] = field(default_factory=lambda: {"default": PolicySettings()})

@@ -1,5 +1,6 @@
 """What is trusted, and what speaks of revocation."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,35 @@ class TrustCollection:
     """The mail domain that it is for; "" for all that have none of their own."""
     roots: tuple[bytes, ...] = ()
     intermediates: tuple[bytes, ...] = ()
+
+
+class Anchor(StrEnum):
+    """What a certificate of an authority is to those who trust it."""
+
+    ROOT = "root"
+    """Paths may end at it."""
+    INTERMEDIATE = "intermediate"
+    """Paths may lead over it, up to a root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """One certificate (DER) of a collection."""
+
+    collection: str
+    anchor: Anchor
+    certificate: bytes
+    added: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """What it is known by."""
+        return fingerprint_of(self.certificate)
+
+
+def fingerprint_of(certificate: bytes) -> str:
+    """SHA-256 of a DER certificate in lower-case hexadecimal."""
+    return hashlib.sha256(certificate).hexdigest()
 
 
 class EvidenceKind(StrEnum):

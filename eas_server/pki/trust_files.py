@@ -13,6 +13,7 @@ from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from eas_server.model.trust import Anchor
 from eas_server.pki.certificate import CertificateError, KeyUse, ParsedCertificate, parse
@@ -334,20 +335,33 @@ def _own_signature(found: Profile) -> Link | None:
     known = link(found, found, Budget(signatures=_MAX_SIGNATURES, paths=0))
     if known is not Link.UNSUPPORTED or found.key_fault:
         return known
-    # Old roots sign themselves over SHA-1 or MD5. That would prove nothing of anybody else; of itself it tells a root.
-    certificate = x509.load_der_x509_certificate(found.der)
+    # Old roots sign themselves over SHA-1. That would prove nothing of anybody else; of itself it tells a root.
     try:
-        with declared(_Unchecked, "cannot be checked"):
+        with declared(_UncheckedError, "cannot be checked"):
             try:
-                certificate.verify_directly_issued_by(certificate)
+                _verify_own(x509.load_der_x509_certificate(found.der))
             except InvalidSignature:
                 return Link.BAD
-    except _Unchecked:
+    except _UncheckedError:
         return Link.UNSUPPORTED
     return Link.GOOD
 
 
-class _Unchecked(ValueError):
+def _verify_own(certificate: x509.Certificate) -> None:
+    key, digest = certificate.public_key(), certificate.signature_hash_algorithm
+    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    if digest is None:
+        raise _UncheckedError("it has no digest")
+    match key:
+        case rsa.RSAPublicKey():
+            key.verify(signature, signed, padding.PKCS1v15(), digest)
+        case ec.EllipticCurvePublicKey():
+            key.verify(signature, signed, ec.ECDSA(digest))
+        case _:
+            raise _UncheckedError("its key is of another kind")
+
+
+class _UncheckedError(ValueError):
     """Whatever keeps a signature from being checked."""
 
 

@@ -1,9 +1,13 @@
 """The in-memory adapters keep the contracts."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from eas_server import interfaces
 from eas_server.backends.memory import MemoryStore
+from eas_server.backends.memory.trust import MemoryTrust
+from eas_server.model.trust import TrustCollection
 from eas_server.notify import ChangeNotifier
 from tests.contract.folders import FolderStoreContract
 from tests.contract.mail import MailStoreContract
@@ -13,6 +17,7 @@ from tests.contract.preferences import PreferencesContract
 from tests.contract.search import SearchContract
 from tests.contract.state import StateStoreContract
 from tests.contract.submission import OutgoingQueueContract, SubmissionContract
+from tests.contract.trust import Trusting, TrustStoreContract
 from tests.contract.world import settle, settle_with_people
 
 
@@ -50,6 +55,15 @@ class TestPreferences(PreferencesContract): ...
 
 
 class TestNotifying(NotifyingContract): ...
+
+
+class TestTrust(TrustStoreContract):
+    @pytest.fixture
+    def trusting(self) -> Trusting:
+        async def make(collections: Sequence[TrustCollection]) -> interfaces.TrustStore:
+            return MemoryTrust(collections)
+
+        return make
 
 
 class WithPeople:

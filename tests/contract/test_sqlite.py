@@ -1,7 +1,7 @@
 """The embedded store keeps the contracts."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from eas_server import interfaces
 from eas_server.backends.sqlite import HashCost, Store, open_store
+from eas_server.model.trust import Anchor, TrustCollection
 from eas_server.notify import ChangeNotifier
 from tests.contract.folders import FolderStoreContract
 from tests.contract.mail import MailStoreContract
@@ -18,6 +19,7 @@ from tests.contract.preferences import PreferencesContract
 from tests.contract.search import SearchContract
 from tests.contract.state import StateStoreContract
 from tests.contract.submission import OutgoingQueueContract, SubmissionContract
+from tests.contract.trust import Trusting, TrustStoreContract
 from tests.contract.world import settle, settle_with_people
 
 CHEAP = HashCost(passes=1, kibibytes=8, lanes=1)
@@ -73,6 +75,18 @@ class TestPreferences(PreferencesContract): ...
 
 
 class TestNotifying(NotifyingContract): ...
+
+
+class TestTrust(TrustStoreContract):
+    @pytest.fixture
+    def trusting(self, store: Store) -> Trusting:
+        async def make(collections: Sequence[TrustCollection]) -> interfaces.TrustStore:
+            for each in collections:
+                held = dict.fromkeys(each.roots, Anchor.ROOT) | dict.fromkeys(each.intermediates, Anchor.INTERMEDIATE)
+                await store.trust.trust(each.name, held)
+            return store.trust
+
+        return make
 
 
 class WithPeople:

@@ -20,6 +20,7 @@ class Foreign:
     collections: frozenset[tuple[UserId, DeviceId, CollectionId]]
     directory: bool
     forgotten: bool
+    trust: bool
 
 
 _since: BindParameter[int] = bindparam("since")
@@ -50,4 +51,5 @@ def foreign_changes(connection: sqlite3.Connection, since: int) -> Foreign:
         ),
         directory="directory" in grown,
         forgotten="forgotten" in grown,
+        trust="trust" in grown,
     )

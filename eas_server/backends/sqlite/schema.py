@@ -51,8 +51,8 @@ counters = Table(
     Column("name", Text, primary_key=True),
     _number("value"),
 )
-"""`sequence`: the last number drawn; `directory`, `forgotten`: the number of the last change of people, and of the last
-removal of device state."""
+"""`sequence`: the last number drawn; `directory`, `forgotten`, `trust`: the number of the last change of people, of the
+last removal of device state, and of the last change of what is trusted."""
 
 entries = Table(
     "entries",
@@ -298,3 +298,15 @@ done = Table(
     sqlite_with_rowid=False,
 )
 """What was done for a user and is not to be done again before `until`."""
+
+trusted = Table(
+    "trusted",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("anchor", Text, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    _number("added", None),
+    CheckConstraint("anchor IN ('root', 'intermediate')", name="anchor"),
+)
+"""The virtual certificate collections: `collection` is a mail domain, or "" for those that have none of their own."""

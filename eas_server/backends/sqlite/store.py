@@ -23,6 +23,7 @@ from eas_server.backends.sqlite.registry import Registry
 from eas_server.backends.sqlite.state import SqliteState
 from eas_server.backends.sqlite.submission import SqliteQueue, SqliteSubmission
 from eas_server.backends.sqlite.sweep import sweep
+from eas_server.backends.sqlite.trust import SqliteTrust
 from eas_server.backends.sqlite.writer import Unit, Writer
 from eas_server.errors import StoreFull, StoreUnavailable
 from eas_server.interfaces import ChangeNotifier, Clock
@@ -78,6 +79,7 @@ class Store:
         self.folders = SqliteFolders(self._mailboxes, self._writer)
         self.mail = SqliteMail(self._mailboxes, self._readers, self._writer, clock)
         self.state = SqliteState(self._readers, self._writer)
+        self.trust = SqliteTrust(self._readers, self._writer, clock)
         self.preferences = SqlitePreferences(self._readers, self._writer)
         self.submission = SqliteSubmission(self._readers, self._writer, clock)
         self.queue = SqliteQueue(self._readers, self._writer, clock)
@@ -147,6 +149,8 @@ class Store:
             self.state.forgotten()
         if "directory" in unit.marked:
             self._registry.changed()
+        if "trust" in unit.marked:
+            self.trust.changed()
         for effect in unit.effects:
             effect()
         for user in unit.changed.keys() | unit.reshaped.keys():
@@ -166,6 +170,8 @@ class Store:
         self.state.foreign(foreign)
         if foreign.directory:
             self._registry.changed()
+        if foreign.trust:
+            self.trust.changed()
         for user, collections in woken.items():
             self._publish(user, collections)
 
