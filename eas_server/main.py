@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from starlette.routing import BaseRoute
+
 from eas_server.administration import switches, tokens
 from eas_server.administration.ports import Administered
 from eas_server.administration.tokens import Tokens
@@ -69,6 +71,7 @@ RESTART_SECTIONS: Final = (
     "lmtp",
     "shares",
     "revocation",
+    "lab",
 )
 """Sections that a reload cannot bring into force."""
 
@@ -82,6 +85,8 @@ class Adapters:
     jobs: Sequence[Job] = ()
     administered: Administered | None = None
     """What the administration API works on."""
+    routes: Sequence[BaseRoute] = ()
+    """Served besides: those of the lab. Their paths are in lower case."""
 
 
 OpenAdapters = Callable[[Config, ChangeNotifier, Clock, Live], AbstractAsyncContextManager[Adapters]]
@@ -105,7 +110,16 @@ class Server:
         self._traces = Traces(folder / TRACES)
         self._administration = self._administration_listener()
         self._listeners = Listeners(
-            build_app(ports, commands, self._sign_in, live, clock, self._stopping, traces=self._traces),
+            build_app(
+                ports,
+                commands,
+                self._sign_in,
+                live,
+                clock,
+                self._stopping,
+                traces=self._traces,
+                routes=adapters.routes,
+            ),
             config.listeners,
             context=self._context,
             timing=config.limits.connections,
@@ -216,6 +230,7 @@ def build_app(
     stopping: asyncio.Event,
     *,
     traces: Traces | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> App:
     """The HTTP side over the given ports."""
     ids = RequestIds()
@@ -229,7 +244,7 @@ def build_app(
         stopping=stopping,
         traces=traces,
     )
-    pages = Pages(sign_in=sign_in, live=live, clock=clock, ids=ids)
+    pages = Pages(sign_in=sign_in, live=live, clock=clock, ids=ids, further=routes)
     return App(endpoint, pages.app, live)
 
 

@@ -124,11 +124,12 @@ def _serve(ready: "Demo", once: bool) -> bool:
 async def _run(ready: "Demo", once: bool) -> bool:
     """Serve; whether the walk-through held."""
     from eas_server.lab.phone import instructions
+    from eas_server.lab.serving import open_adapters_with_lab
     from eas_server.lab.walkthrough import StepFailed, walk_through
     from eas_server.main import run
 
     listening = asyncio.Event()
-    server = asyncio.create_task(run(ready.config, lambda _: listening.set()))
+    server = asyncio.create_task(run(ready.config, lambda _: listening.set(), adapters=open_adapters_with_lab))
     await _either(listening.wait(), server)
     held = True
     async with _root_page(ready) as root_url:

@@ -44,12 +44,13 @@ def _check(config_path: Path) -> None:
 def _run(config_path: Path) -> None:
     import uvloop
 
+    from eas_server.lab.serving import open_adapters_with_lab
     from eas_server.main import run
 
     gc.set_threshold(_YOUNG, 20, 50)
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(config_path))
+        runner.run(run(config_path, adapters=open_adapters_with_lab))
 
 
 COMMAND = serve

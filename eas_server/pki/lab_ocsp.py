@@ -120,7 +120,7 @@ def _single(
 def _status(serial: int, known: bool, withdrawn: Withdrawn | None) -> asn1_ocsp.CertStatus:
     if withdrawn is not None:
         details: dict[str, Any] = {"revocation_time": withdrawn.when.replace(microsecond=0)}
-        if withdrawn.reason:
+        if withdrawn.reason in _REASONS:
             details["revocation_reason"] = asn1_crl.CRLReason(_REASONS[withdrawn.reason])
         return asn1_ocsp.CertStatus(name="revoked", value=details)
     name = "good" if known else "unknown"

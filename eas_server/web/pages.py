@@ -1,13 +1,13 @@
 """What is served beside the endpoint: Autodiscover and the health check."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from eas_server.errors import Unavailable
 from eas_server.interfaces import Clock
@@ -30,7 +30,9 @@ _BAD_REQUEST = 400
 class Pages:
     """The handlers; `app` is the application they make up. Its paths are in lower case."""
 
-    def __init__(self, *, sign_in: SignIn, live: Live, clock: Clock, ids: RequestIds) -> None:
+    def __init__(
+        self, *, sign_in: SignIn, live: Live, clock: Clock, ids: RequestIds, further: Sequence[BaseRoute] = ()
+    ) -> None:
         self._sign_in = sign_in
         self._live = live
         self._clock = clock
@@ -41,6 +43,7 @@ class Pages:
                 Route(XML, self._xml, methods=["GET", "POST"]),
                 Route(JSON, self._json, methods=["GET"]),
                 Route(JSON + "/v1.0/{email}", self._json, methods=["GET"]),
+                *further,
             ]
         )
 
