@@ -89,7 +89,8 @@ class Exchange:
         self._lookup = lookup
         self._check = check
         self._hosts = Places(settings.parallel_per_host, "from one host")
-        self._tls = trusting(settings)
+        # the system's roots take a tenth of a second to read: they wait until they are needed
+        self._tls = trusting(settings) if settings.ca_file else None
         self._most = {
             EvidenceKind.CRL: settings.max_crl,
             EvidenceKind.OCSP: settings.max_ocsp,
@@ -140,6 +141,8 @@ class Exchange:
         return Pinned(checked)
 
     async def _asked(self, target: Target, question: Question, pinned: Pinned) -> bytes | str:
+        if target.scheme == "https" and self._tls is None:
+            self._tls = await asyncio.to_thread(trusting, self._settings)
         try:
             async with (
                 self._session(pinned) as session,
@@ -166,7 +169,7 @@ class Exchange:
     def _session(self, pinned: Pinned) -> aiohttp.ClientSession:
         settings = self._settings
         connector = aiohttp.TCPConnector(
-            resolver=pinned, socket_factory=pinned.socket, use_dns_cache=False, force_close=True, ssl=self._tls
+            resolver=pinned, socket_factory=pinned.socket, use_dns_cache=False, force_close=True, ssl=self._tls or True
         )
         return aiohttp.ClientSession(
             connector=connector,

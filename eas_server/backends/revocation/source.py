@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,8 @@ JUDGE_THREADS: Final = 4
 """One for each user at most: what takes long to read holds up who asked for it."""
 JUDGE_SECONDS: Final = 10.0
 """How long `keep_until` may take, and how long to wait for it to begin."""
+MAX_TARGETS: Final = 1024
+"""URLs whose reading is remembered."""
 MOST_LOGGED: Final = 300
 """Characters of a URL that a log line holds."""
 REFRESH_SECONDS: Final = 60.0
@@ -84,6 +86,7 @@ class FetchingSource:
         self._patience = settings.timeout
         self._max_age = timedelta(seconds=settings.max_age)
         self._guard = Guard(settings)
+        self._target = lru_cache(MAX_TARGETS)(self._guard.target)
         self._failures = Failures(timedelta(seconds=settings.first_retry), timedelta(seconds=settings.last_retry))
         self._names = SystemLookup()
         self._exchange = Exchange(settings, self._guard, lookup or self._names, self._check_host)
@@ -159,7 +162,7 @@ class FetchingSource:
         if self._closed:
             raise EvidenceUnavailable("the server stops")
         try:
-            target = self._guard.target(wanted.url)
+            target = self._target(wanted.url)
         except EvidenceUnavailable as refused:
             log.info("%s is not asked: %s", _shown(wanted), refused)
             raise
@@ -190,7 +193,7 @@ class FetchingSource:
 
     async def _refreshed(self, key: bytes, asked: Asked) -> None:
         if key not in self._flights and asked.fetched is not None:
-            target = self._guard.target(asked.wanted.url)
+            target = self._target(asked.wanted.url)
             await self._landing(self._begin(_Errand(asked.wanted, target, key, ahead_of=asked.fetched)))
 
     async def _had(self, errand: _Errand) -> bytes:
