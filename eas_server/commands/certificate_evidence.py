@@ -5,9 +5,11 @@ deadline. What is not there by then is missing, with the reason.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 from eas_server.errors import EvidenceUnavailable
 from eas_server.interfaces import RevocationSource
@@ -36,6 +38,17 @@ ISSUER_ROUNDS: Final = 4
 MAX_ISSUER_QUESTIONS: Final = 8
 """For one certificate."""
 PATHS_ASKED_ABOUT: Final = 4
+JUDGE_THREADS: Final = 2
+
+_JUDGES: Final = ThreadPoolExecutor(JUDGE_THREADS, thread_name_prefix="certificates")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def judging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of `work`, done in one of a few threads of its own: certificates hold up nobody else's requests."""
+    return await asyncio.get_running_loop().run_in_executor(_JUDGES, partial(work, *args, **kwargs))
 
 
 class EvidenceGatherer:
@@ -82,7 +95,7 @@ class EvidenceGatherer:
         issuers: list[bytes] = []
         missing: list[Missing] = []
         asked: set[Question] = set()
-        paths = await asyncio.to_thread(_build, certificate, chain, trust, self._now)
+        paths = await judging(_build, certificate, chain, trust, self._now)
         for _ in range(ISSUER_ROUNDS):
             if paths.complete:
                 break
@@ -95,7 +108,7 @@ class EvidenceGatherer:
             found, not_found = await self._all(questions)
             missing += not_found
             issuers += [der for _, der in found]
-            paths = await asyncio.to_thread(_build, certificate, (*chain, *issuers), trust, self._now)
+            paths = await judging(_build, certificate, (*chain, *issuers), trust, self._now)
         return paths, issuers, missing
 
     async def _revocation(

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
-from eas_server.commands.certificate_evidence import EvidenceGatherer
+from eas_server.commands.certificate_evidence import EvidenceGatherer, judging
 from eas_server.commands.context import Command, Context
 from eas_server.errors import Unavailable
 from eas_server.model.trust import TrustCollection
@@ -56,7 +56,9 @@ async def handle(request: Request, ctx: Context) -> Response:
     except Unavailable as error:
         log.warning("request %s: the trust store cannot be read: %s", ctx.request_id, error)
         return Response(status=Status.SERVER_ERROR)  # MS-ASCMD_R5864
-    judge = _Judge(ctx, trust, _chain(chain), Revocation.REQUIRED if request.check_crl else Revocation.IF_KNOWN)
+    judge = _Judge(
+        ctx, trust, await judging(_chain, chain), Revocation.REQUIRED if request.check_crl else Revocation.IF_KNOWN
+    )
     octets = [certificate_octets(content) for content in wanted]
     distinct = list(dict.fromkeys(octets))
     verdicts = dict(zip(distinct, await asyncio.gather(*map(judge.verdict, distinct)), strict=True))
@@ -87,12 +89,12 @@ class _Judge:
 
     async def _judged(self, octets: bytes) -> Verdict:
         try:
-            presented = read_presented(octets)
+            presented = await judging(read_presented, octets)
         except CertificateError as error:
             return refusal(Fault(reason=Reason.UNREADABLE, detail=str(error)), self._now)
         chain = (*presented.chain, *self._chain)
         evidence = await self._gatherer.gather(presented.certificate, chain, self._trust)
-        return await asyncio.to_thread(
+        return await judging(
             validate,
             presented.certificate,
             chain=chain,

@@ -14,6 +14,7 @@ _ENDS = {
     End.NO_ISSUER: Reason.NO_ISSUER,
     End.LOOP: Reason.LOOP,
     End.TOO_LONG: Reason.TOO_LONG,
+    End.GIVEN_UP: Reason.TOO_COMPLEX,
 }
 _LINKS = {Link.BAD: Reason.SIGNATURE, Link.UNSUPPORTED: Reason.ALGORITHM}
 

@@ -4,10 +4,13 @@ A path ends at a root of the administrator's or where it can go no further; both
 the signatures, which tell one issuer of a name from another.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from eas_server.model.trust import TrustCollection
@@ -20,9 +23,10 @@ MAX_PATH: Final = 12
 MAX_PATHS: Final = 16
 """Paths looked at for one certificate."""
 MAX_POOL: Final = 512
-"""Certificates of strangers that may stand in between."""
+MAX_POOL_BYTES: Final = 1024 * 1024
+"""Certificates of strangers that may stand in between, and their octets together."""
 MAX_SIGNATURES: Final = 96
-"""Signatures checked for one certificate, those of CRLs and OCSP answers included."""
+"""Signatures checked to find the paths of one certificate."""
 
 
 def fresh_budget() -> Budget:
@@ -38,6 +42,7 @@ class End(Enum):
     NO_ISSUER = "the issuer's certificate is not at hand"
     LOOP = "the certificates issued each other"
     TOO_LONG = "the path is too long"
+    GIVEN_UP = "it would cost too much to go on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,25 +79,49 @@ class Paths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Certificates by the names of their subjects, and which of them are trusted roots (DER)."""
+    """Certificates by the names of their subjects; which of them are trusted roots, and which of the administrator at
+    all (DER)."""
 
-    by_subject: dict[str, tuple[Profile, ...]] = field(default_factory=dict)
+    by_subject: Mapping[str, Sequence[Profile]] = field(default_factory=dict)
     roots: frozenset[bytes] = frozenset()
+    own: frozenset[bytes] = frozenset()
 
 
 def pool_of(trust: TrustCollection, strangers: Iterable[bytes]) -> Pool:
-    """What paths may be built of: the administrator's certificates and up to MAX_POOL of others. Unreadable ones are
-    left out: what they are missing from is a chain that was not created correctly."""
+    """What paths may be built of: the administrator's certificates, and others up to MAX_POOL and MAX_POOL_BYTES.
+
+    Unreadable ones are left out: what they are missing from is a chain that was not created correctly.
+    """
+    own = _own(trust)
+    by_subject = {subject: list(found) for subject, found in own.by_subject.items()}
+    for stranger in _readable(_bounded(dict.fromkeys(strangers))):
+        if stranger.der not in own.own:
+            by_subject.setdefault(stranger.subject, []).append(stranger)
+    return Pool(by_subject=by_subject, roots=own.roots, own=own.own)
+
+
+@lru_cache(maxsize=64)
+def _own(trust: TrustCollection) -> Pool:
     by_subject: dict[str, list[Profile]] = {}
-    for der in dict.fromkeys((*trust.roots, *trust.intermediates, *list(dict.fromkeys(strangers))[:MAX_POOL])):
-        try:
-            found = profile(der)
-        except CertificateError:
-            continue
-        by_subject.setdefault(found.subject, []).append(found)
-    return Pool(
-        by_subject={subject: tuple(found) for subject, found in by_subject.items()}, roots=frozenset(trust.roots)
-    )
+    for each in _readable(dict.fromkeys((*trust.roots, *trust.intermediates))):
+        by_subject.setdefault(each.subject, []).append(each)
+    roots = frozenset(trust.roots)
+    return Pool(by_subject=by_subject, roots=roots, own=roots | frozenset(trust.intermediates))
+
+
+def _bounded(ders: Iterable[bytes]) -> Iterator[bytes]:
+    room = MAX_POOL_BYTES
+    for der in islice(ders, MAX_POOL):
+        room -= len(der)
+        if room < 0:
+            return
+        yield der
+
+
+def _readable(ders: Iterable[bytes]) -> Iterator[Profile]:
+    for der in ders:
+        with suppress(CertificateError):
+            yield profile(der)
 
 
 def build_paths(leaf: Profile, pool: Pool, now: datetime, budget: Budget) -> Paths:
@@ -110,7 +139,7 @@ def build_paths(leaf: Profile, pool: Pool, now: datetime, budget: Budget) -> Pat
         waiting.append(((leaf,), ()))
     budget.paths -= len(found)
     if not found:
-        found.append(Path(certificates=(leaf,), links=(), end=End.TOO_LONG))
+        found.append(Path(certificates=(leaf,), links=(), end=End.GIVEN_UP))
     return Paths(found=tuple(sorted(found, key=_promise)), exhausted=bool(waiting))
 
 
@@ -144,10 +173,11 @@ def _may_have_issued(issuer: Profile, subject: Profile) -> bool:
     return wanted is None or there is None or wanted == there
 
 
-def _rank(issuer: Profile, pool: Pool, now: datetime) -> tuple[bool, bool, bool, float, str]:
+def _rank(issuer: Profile, pool: Pool, now: datetime) -> tuple[bool, bool, bool, bool, float, str]:
     certificate = issuer.certificate
     return (
         issuer.der not in pool.roots,
+        issuer.der not in pool.own,
         not issuer.basic_constraints,
         not certificate.valid_at(now),
         -certificate.not_before.timestamp(),

@@ -46,6 +46,8 @@ from eas_server.pki.verdict import Fault, Finding, Reason
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """By how much the clocks of those who sign evidence may differ from ours."""
 
+MAX_SIGNATURES: Final = 32
+"""Signatures of CRLs, OCSP answers and those who made them that are checked for one path."""
 ONE_MINUTE: Final = timedelta(minutes=1)
 
 _SHA: Final = frozenset({"sha1", "sha256"})
@@ -77,13 +79,11 @@ class _Said:
     problem: str = ""
 
 
-def standing_of_path(
-    path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
-) -> Standing:
+def standing_of_path(path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes]) -> Standing:
     """Judge each certificate of a trusted path below its root. `strangers` may be issuers of CRLs.
 
     The instant is taken up to the next whole minute, so that what was worked out may be used again; clocks differ by
-    more (CLOCK_SKEW). Raises OutOfBudget.
+    more (CLOCK_SKEW).
     """
     minute = when.replace(second=0, microsecond=0) + (ONE_MINUTE if when.second or when.microsecond else timedelta(0))
     key = (
@@ -92,7 +92,7 @@ def standing_of_path(
         *(_digest(each) for each in (evidence.crls, evidence.ocsp_answers, strangers)),
         evidence.missing,
     )
-    return _REMEMBERED.get(key) or _REMEMBERED.put(key, _standing(path, minute, evidence, strangers, budget))
+    return _REMEMBERED.get(key) or _REMEMBERED.put(key, _standing(path, minute, evidence, strangers))
 
 
 def _digest(values: Sequence[bytes]) -> bytes:
@@ -102,12 +102,12 @@ def _digest(values: Sequence[bytes]) -> bytes:
     return digest.digest()
 
 
-def _standing(path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget) -> Standing:
+def _standing(path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes]) -> Standing:
     revoked: list[Fault] = []
     unknown: list[Fault] = []
     findings: list[Finding] = []
     is_silent = not evidence.crls and not evidence.ocsp_answers
-    witnesses = None if is_silent else _Witnesses(path, when, evidence, strangers, budget)
+    witnesses = None if is_silent else _Witnesses(path, when, evidence, strangers)
     for depth, certificate in enumerate(path.certificates[:-1]):
         if depth == 0 and certificate.no_revocation:
             findings.append(Finding(depth=depth, text="its issuer does not tell about revocation, by intent"))
@@ -142,9 +142,7 @@ def _unknown(certificate: Profile, depth: int, evidence: Evidence, problems: Seq
 class _Witnesses:
     """The evidence about one path, in the forms of the library."""
 
-    def __init__(
-        self, path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes], budget: Budget
-    ) -> None:
+    def __init__(self, path: Path, when: datetime, evidence: Evidence, strangers: Sequence[bytes]) -> None:
         self._certificates = path.certificates
         self._loaded = [asn1_x509.Certificate.load(each.der) for each in path.certificates]
         self._when = when
@@ -152,6 +150,7 @@ class _Witnesses:
         self._answers = _load_ocsps(evidence.ocsp_answers)
         known = {each.der for each in path.certificates}
         self._others = [*self._loaded, *_load_certificates([der for der in strangers if der not in known])]
+        budget = Budget(signatures=MAX_SIGNATURES, paths=1)
         self._signatures = CountedSignatures(budget, self._crls.originals)
 
     def ocsp(self, depth: int) -> _Said:
@@ -201,7 +200,7 @@ class _Witnesses:
 def _after(error: _WitnessError) -> _Said:
     match error.__cause__:
         case OutOfBudget():
-            raise OutOfBudget from error
+            return _Said(problem="there is more evidence than is looked at")
         case RevokedError() as revoked:
             return _Said(revoked=str(revoked.failure_msg))
         case CRLNoMatchesError() | OCSPNoMatchesError():

@@ -15,7 +15,6 @@ from eas_server.pki.paths import Path, build_paths, fresh_budget, pool_of
 from eas_server.pki.profile import Profile, looks_like_certificate, profile
 from eas_server.pki.revocation import Standing, standing_of_path
 from eas_server.pki.rfc5280 import constraint_fault
-from eas_server.pki.signatures import Budget, OutOfBudget
 from eas_server.pki.verdict import Fault, Finding, Purpose, Reason, Verdict, rank, worst_first
 from protocol.commands.validate_cert import CertificateStatus
 
@@ -63,7 +62,7 @@ def validate(
     strangers = (*chain, *trust.intermediates, *evidence.issuers)
     verdicts = []
     for path in paths.found:
-        verdict = _judge(path, when, trust, purpose, revocation, evidence, strangers, budget)
+        verdict = _judge(path, when, trust, purpose, revocation, evidence, strangers)
         verdicts.append(verdict)
         if verdict.good:
             break
@@ -87,21 +86,17 @@ def _judge(
     revocation: Revocation,
     evidence: Evidence,
     strangers: Sequence[bytes],
-    budget: Budget,
 ) -> Verdict:
     faults = list(faults_of_path(path, when, purpose, any_trust=bool(trust.roots)))
     ignored: list[Fault] = []
     findings: tuple[Finding, ...] = ()
-    try:
-        if not any(fault.status in _BLOCKING or fault.reason is Reason.AUTHORITY_USAGE for fault in faults):
-            constraint = constraint_fault(path)
-            faults += [constraint] if constraint is not None else []
-        if path.trusted and not any(fault.status in _BLOCKING for fault in faults):
-            standing = standing_of_path(path, when, evidence, strangers, budget)
-            findings = standing.findings
-            _sort_in(standing, revocation, faults, ignored)
-    except OutOfBudget:
-        faults.append(Fault(reason=Reason.TOO_COMPLEX))
+    if not any(fault.status in _BLOCKING or fault.reason is Reason.AUTHORITY_USAGE for fault in faults):
+        constraint = constraint_fault(path)
+        faults += [constraint] if constraint is not None else []
+    if path.trusted and not any(fault.status in _BLOCKING for fault in faults):
+        standing = standing_of_path(path, when, evidence, strangers)
+        findings = standing.findings
+        _sort_in(standing, revocation, faults, ignored)
     return _verdict(path.certificates[0], path, faults, ignored, findings, when)
 
 
