@@ -1,25 +1,27 @@
 """ResolveRecipients, [MS-ASCMD] 2.2.1.15 and 3.1.5.9: who is meant by a name, and how to encrypt to them.
 
-What the protocol documents leave open is decided in docs/decisions/0014-recipients.md.
+What the protocol documents leave open is decided in docs/decisions/0014-recipients.md and, for certificates, in
+docs/decisions/0030-recipient-certificates.md.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from eas_server.commands.availability import free_busy_of
 from eas_server.commands.context import Command, Context, Ports
 from eas_server.commands.pictures import Pictures
 from eas_server.commands.reading import wbxml_reader
-from eas_server.interfaces import Directory
-from eas_server.model.directory import DirectoryEntry, EntryKind, Found
+from eas_server.commands.recipient_contacts import OwnContacts
+from eas_server.commands.recipient_groups import Members, members_of
+from eas_server.commands.recipient_sources import Certified, log_refused
+from eas_server.model.certificates import Place, Source
+from eas_server.model.directory import DirectoryEntry, EntryKind
 from eas_server.model.ids import UserId
 from eas_server.model.settings import RecipientSettings
-from eas_server.pki.directory_blobs import certificates_of
-from eas_server.pki.select import Selection, select
+from eas_server.pki.select import Selection
 from protocol.commands.resolve_recipients import (
     Availability,
     AvailabilityOptions,
@@ -42,8 +44,6 @@ from protocol.errors import MalformedRequest
 from protocol.http import CommandName
 from protocol.versions import V14_0, V14_1, ProtocolVersion
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 MIN_SPAN: Final = timedelta(minutes=30)
@@ -53,8 +53,6 @@ DEFAULT_SPAN: Final = timedelta(days=7)
 """MS-ASCMD_R5430, R5175."""
 MAX_MEMBERS_AVAILABILITY: Final = 20
 """Members of a group whose free/busy data may still be merged (MS-ASCMD_R4294)."""
-
-_NOBODY: Final = Found(entries=(), total=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +70,13 @@ class Resolved:
     """One person or one group. `members` of a group, where they were asked for."""
 
     entry: DirectoryEntry
-    members: Found | None = None
+    members: Members | None = None
+    type: RecipientType = RecipientType.DIRECTORY
+
+    @property
+    def people(self) -> tuple[DirectoryEntry, ...]:
+        """The person, or the members that were looked up."""
+        return (self.entry,) if self.members is None else self.members.people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Ambiguous:
 
     suggestions: tuple[DirectoryEntry, ...]
     total: int
+    type: RecipientType = RecipientType.DIRECTORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +102,11 @@ async def handle(request: Request, ctx: Context) -> Response:
     asked = _asked(request.options, ctx.version, settings)
     if not 1 <= len(request.to) <= settings.max_recipients or not _is_span(asked.availability):
         return Response(status=Status.PROTOCOL_ERROR)  # MS-ASCMD_R5656, R2266, R5430
-    outcomes = await _look_up(request.to, asked, ctx.ports.directory, settings.max_members)
+    contacts = OwnContacts(ctx.ports, ctx.account.user)
+    outcomes = await _look_up(request.to, asked, contacts, ctx)
     free_busy = await _free_busy(outcomes, asked.availability, ctx.account.user, ctx.ports)
-    answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, ctx.now, free_busy)
+    served = await _served(outcomes, asked, Certified(ctx, contacts))
+    answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, served, free_busy)
     return Response(
         status=Status.SUCCESS,
         responses=tuple(answer.to_one(to, outcome) for to, outcome in zip(request.to, outcomes, strict=True)),
@@ -122,12 +129,21 @@ def _is_span(availability: AvailabilityOptions | None) -> bool:
     return MIN_SPAN <= availability.end - availability.start <= MAX_SPAN
 
 
-async def _look_up(names: Sequence[str], asked: Asked, directory: Directory, max_members: int) -> list[Outcome]:
+async def _look_up(names: Sequence[str], asked: Asked, contacts: OwnContacts, ctx: Context) -> list[Outcome]:
     """What each name stands for; the same name is looked up once."""
     distinct = list(dict.fromkeys(names))
-    found = await _together(_outcome(name, asked, directory, max_members) for name in distinct)
+    found = await _together(_outcome(name, asked, contacts, ctx) for name in distinct)
     outcomes = dict(zip(distinct, found, strict=True))
     return [outcomes[name] for name in names]
+
+
+async def _served(outcomes: Sequence[Outcome], asked: Asked, certified: Certified) -> Mapping[str, Selection]:
+    """The certificates of everybody who was found, by the key of the entry."""
+    if asked.retrieval is CertificateRetrieval.NONE:
+        return {}
+    return await certified.of(
+        [each for outcome in outcomes if isinstance(outcome, Resolved) for each in outcome.people]
+    )
 
 
 async def _free_busy(
@@ -141,9 +157,8 @@ async def _free_busy(
     for outcome in outcomes:
         if not isinstance(outcome, Resolved) or outcome.entry.key in found:
             continue
-        people = (outcome.entry,) if outcome.members is None else outcome.members.entries
-        if len(people) <= MAX_MEMBERS_AVAILABILITY:
-            found[outcome.entry.key] = await free_busy_of(people, viewer, wanted.start, end, ports)
+        if len(outcome.people) <= MAX_MEMBERS_AVAILABILITY:
+            found[outcome.entry.key] = await free_busy_of(outcome.people, viewer, wanted.start, end, ports)
     return found
 
 
@@ -164,19 +179,31 @@ async def _awaited(work: Awaitable[T]) -> T:
     return await work
 
 
-async def _outcome(name: str, asked: Asked, directory: Directory, max_members: int) -> Outcome:
+async def _outcome(name: str, asked: Asked, contacts: OwnContacts, ctx: Context) -> Outcome:
     wanted = name.strip()
+    if not wanted:
+        return NotFound()
     # one at least: a phone that asks for 0 suggestions still means the one exact match
-    found = await directory.resolve(wanted, max(1, asked.max_ambiguous)) if wanted else _NOBODY
+    found = await ctx.ports.directory.resolve(wanted, max(1, asked.max_ambiguous))
     if found.total > 1:
         return Ambiguous(suggestions=found.entries[: asked.max_ambiguous], total=found.total)
-    if not found.entries:
+    if found.entries:
+        return await _resolved(found.entries[0], asked, ctx)
+    if Source.CONTACTS not in ctx.settings.served.sources:
         return NotFound()
-    entry = found.entries[0]
+    known = await contacts.resolve(wanted)
+    if known.total > 1:
+        suggestions = known.entries[: asked.max_ambiguous]
+        return Ambiguous(suggestions=suggestions, total=known.total, type=RecipientType.CONTACT)
+    return Resolved(entry=known.entries[0], type=RecipientType.CONTACT) if known.entries else NotFound()
+
+
+async def _resolved(entry: DirectoryEntry, asked: Asked, ctx: Context) -> Resolved:
     members_matter = asked.retrieval is not CertificateRetrieval.NONE or asked.availability is not None
-    if entry.kind is EntryKind.GROUP and members_matter:
-        return Resolved(entry=entry, members=await directory.members(entry, max_members))
-    return Resolved(entry=entry)
+    if entry.kind is not EntryKind.GROUP or not members_matter:
+        return Resolved(entry=entry)
+    limit, seconds = ctx.settings.recipients.max_members, ctx.settings.smime.group_seconds
+    return Resolved(entry=entry, members=await members_of(entry, ctx.ports.directory, limit, seconds))
 
 
 class _Answer:
@@ -188,14 +215,14 @@ class _Answer:
         max_certificates: int | None,
         names: int,
         settings: RecipientSettings,
-        now: datetime,
+        served: Mapping[str, Selection],
         free_busy: Mapping[str, str | AvailabilityStatus],
     ) -> None:
         self._asked = asked
         self._left = max_certificates
         self._names = names
         self._settings = settings
-        self._now = now
+        self._served = served
         self._free_busy = free_busy
 
     def to_one(self, to: str, outcome: Outcome) -> ToResponse:
@@ -204,8 +231,9 @@ class _Answer:
         pictures = Pictures(picture.max_size, picture.max_pictures) if picture is not None else None  # MS-ASCMD_R3291
         match outcome:
             case Resolved():
+                availability, certificates = self._availability(outcome), self._certificates(outcome)
                 recipient = _recipient(
-                    outcome.entry, pictures, self._availability(outcome), self._certificates(outcome)
+                    outcome.entry, self._type(outcome, certificates), pictures, availability, certificates
                 )
                 return ToResponse(to=to, status=ResponseStatus.RESOLVED, recipient_count=1, recipients=(recipient,))
             case Ambiguous():
@@ -215,10 +243,18 @@ class _Answer:
                     to=to,
                     status=status,
                     recipient_count=outcome.total,  # MS-ASCMD_R4283, R3250
-                    recipients=tuple(_recipient(entry, pictures) for entry in outcome.suggestions),
+                    recipients=tuple(_recipient(entry, outcome.type, pictures) for entry in outcome.suggestions),
                 )
             case NotFound():
                 return ToResponse(to=to, status=ResponseStatus.UNRESOLVED, recipient_count=0)
+
+    def _type(self, resolved: Resolved, certificates: Certificates | None) -> RecipientType:
+        """That of the place where the certificates are from, which are what was asked for."""
+        selection = self._served.get(resolved.entry.key)
+        if certificates is None or selection is None or selection.source is None or resolved.members is not None:
+            return resolved.type
+        in_directory = selection.source.place is Place.DIRECTORY
+        return RecipientType.DIRECTORY if in_directory else RecipientType.CONTACT
 
     def _availability(self, resolved: Resolved) -> Availability | None:
         """163 for those whose calendar is not here, or not to be seen."""
@@ -241,16 +277,15 @@ class _Answer:
             certificates = self._valid(resolved.entry)
             return self._budgeted(certificates, headcount=1, complete=True, is_group=False)
         # one for each member: else two of bob's would stand for carol's (MS-ASCMD_R3769)
-        certificates = tuple(der for person in group.entries for der in self._valid(person)[:1])
-        complete = len(group.entries) == group.total
-        return self._budgeted(certificates, headcount=group.total, complete=complete, is_group=True)
+        certificates = tuple(der for person in group.people for der in self._valid(person)[:1])
+        return self._budgeted(certificates, headcount=group.total, complete=group.complete, is_group=True)
 
     def _budgeted(
         self, certificates: tuple[bytes, ...], *, headcount: int, complete: bool, is_group: bool
     ) -> Certificates:
         count = len(certificates)
         mini = self._asked.retrieval is CertificateRetrieval.MINI
-        if not certificates or (mini and not self._settings.mini_certificates):
+        if (complete and not certificates) or (mini and not self._settings.mini_certificates):
             return Certificates(status=CertificatesStatus.NONE_VALID, certificate_count=0, recipient_count=headcount)
         # an answer has room for one MiniCertificate: to a group it would be an incomplete set (MS-ASCMD_R3254)
         fits = complete and not (mini and is_group and count > 1)
@@ -276,30 +311,20 @@ class _Answer:
 
     def _valid(self, person: DirectoryEntry) -> tuple[bytes, ...]:
         """The DER of the certificates to encrypt to, best first."""
-        selection = select(
-            certificates_of(person.user_certificates, person.smime_certificates),
-            addresses=frozenset(person.all_addresses),
-            now=self._now,
-            require_address_match=self._settings.require_address_match,
-        )
-        _log_refused(person, selection)
+        selection = self._served[person.key]
+        log_refused(person, selection)
         return tuple(certificate.der for certificate in selection.chosen)
-
-
-def _log_refused(person: DirectoryEntry, selection: Selection) -> None:
-    for refused in selection.refused:
-        serial = f"serial {refused.certificate.serial:x}" if refused.certificate is not None else refused.detail
-        log.debug("certificate of %s not served: %s (%s)", person.email, refused.reason, serial)
 
 
 def _recipient(
     entry: DirectoryEntry,
+    type_: RecipientType,
     pictures: Pictures | None,
     availability: Availability | None = None,
     certificates: Certificates | None = None,
 ) -> Recipient:
     return Recipient(
-        type=RecipientType.DIRECTORY,
+        type=type_,
         display_name=entry.display_name or entry.email,
         email_address=entry.email,
         availability=availability,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from itertools import pairwise
 from typing import Final
 
 
@@ -61,6 +62,9 @@ class ServedCertificates:
         if not self.sources or len(set(self.sources)) < len(self.sources) or Source.LOCAL in self.sources:
             known = ", ".join(f'"{source}"' for source in ALL_SOURCES)
             raise ValueError(f"sources: must name at least one of {known}, each once")
+        places = [source.place for source in self.sources]
+        if any(here is not before and here in places[:n] for n, (before, here) in enumerate(pairwise(places), 1)):
+            raise ValueError("sources: the two attributes of the directory must stand together")
         if Source.HARVESTED in self.sources:
             behind = self.sources[self.sources.index(Source.HARVESTED) :]
             if any(source.place is Place.DIRECTORY for source in behind):

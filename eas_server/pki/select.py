@@ -150,8 +150,8 @@ def _refusal(
     except CertificateError as error:
         return Refused(candidate=candidate, reason=Reason.UNPARSABLE, certificate=None, detail=str(error))
     reason, detail = _fault(certificate, addresses, now, rules), ""
-    if reason is None and judge is not None:
-        reason, detail = _fault_of_path(judge(certificate), rules)
+    if reason is None:
+        reason, detail = _fault_of_path(judge(certificate) if judge is not None else None, rules)
     if reason is None:
         return certificate
     return Refused(candidate=candidate, reason=reason, certificate=certificate, detail=detail)
