@@ -15,6 +15,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from eas_server.render import charsets
@@ -67,12 +68,14 @@ class Property:
     @property
     def types(self) -> frozenset[str]:
         """The values of TYPE in lower case, also of `TYPE="home,work"`."""
-        return frozenset(t.strip().lower() for value in self.all_of("TYPE") for t in value.split(","))
+        short = self.octets is not None and len(self.octets) <= _SHORT
+        return _remembered_types(self.params) if short else _types(self.params)
 
     @property
     def text(self) -> str:
         """The value as one text, unescaped."""
-        return clean(unescape(self.decoded))
+        plain = self.value if not self.params else self.decoded
+        return clean(unescape(plain) if "\\" in plain else plain)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -108,7 +111,19 @@ class Property:
         return Property(self.name, self.value, (*kept, (name, values)) if values else kept, self.group)
 
 
+def _types(params: Params) -> frozenset[str]:
+    values = (value for key, held in params if key.upper() == "TYPE" for value in held)
+    return frozenset(each.strip().lower() for value in values for each in value.split(","))
+
+
+_SHORT: Final = 200
+"""Octets of a line whose types are remembered: most lines share a few, and strangers write long ones."""
+_remembered_types = lru_cache(maxsize=1024)(_types)
+
+
 def _joined(part: str) -> str:
+    if "\\" not in part and "," not in part:
+        return clean(part)
     entries = [clean(unescape(entry)) for entry in split_value(part, ",")]
     return entries[0] if len(entries) == 1 else ", ".join(entry.strip() for entry in entries)
 

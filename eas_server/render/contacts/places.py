@@ -42,6 +42,7 @@ SINGLE: Final = {
 }
 """The names of properties that count once, the one that is written first; N and ORG have parts of their own."""
 
+_PLACE_OF: Final = tuple((name, place) for place, names in SINGLE.items() for name in reversed(names))
 SINGLE_NAMES: Final = frozenset(name for names in SINGLE.values() for name in names)
 
 _HOME_ADDRESS, _BUSINESS_ADDRESS, _OTHER_ADDRESS = "home_address", "business_address", "other_address"
@@ -127,11 +128,11 @@ def places(card: Component) -> Places:
     for held in card.contents:
         if isinstance(held, Property):
             by_name.setdefault(held.name.upper(), []).append(held)
-    taken = {
-        place: found
-        for place, names in SINGLE.items()
-        if (found := next((p for name in names for p in by_name.get(name, ()) if p.param(SLOT) != "0"), None))
-    }
+    taken: dict[str, Property] = {}
+    for name, place in _PLACE_OF:  # of the names of a place the best comes last
+        for held in reversed(by_name.get(name, ())):
+            if not held.params or held.param(SLOT) != "0":
+                taken[place] = held
     if "anniversary" not in taken and "X-ABDATE" in by_name and (dated := _labelled(by_name)) is not None:
         taken["anniversary"] = dated
     hidden = _assign(taken, [p for name in ("EMAIL", "IMPP", "X-EAS-IM", "TEL", "ADR") for p in by_name.get(name, ())])
@@ -169,12 +170,11 @@ def _assign(taken: dict[str, Property], lines: list[Property]) -> list[Property]
 
 def _family(line: Property) -> tuple[str, ...]:
     """The places that a line can take, by its name and types."""
-    name = line.name.upper()
+    name, types = line.name.upper(), line.types if line.params else frozenset()
     if name == "EMAIL":
         return _EMAIL
     if name in {"IMPP", "X-EAS-IM"}:
         return _IM
-    types = line.types
     if name == "ADR":
         wanted = _HOME_ADDRESS if "home" in types else _BUSINESS_ADDRESS if "work" in types else _OTHER_ADDRESS
         return (wanted,)
