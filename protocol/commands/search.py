@@ -17,8 +17,9 @@ MAX_NAME: Final = 256
 MAX_VALUE: Final = 1024
 """MS-ASCMD_R5263."""
 
-_EMAIL: Final = frozenset({"Email", "Email2"})
+_OF_ITEMS: Final = frozenset({"Email", "Email2", "Calendar", "Contacts", "Contacts2", "Notes", "Tasks"})
 _COMPARED: Final = tag("Email:DateReceived")
+_LEFT_OUT: Final = frozenset({tag("Tasks:OrdinalDate"), tag("Tasks:SubOrdinalDate")})
 
 
 class Status(IntEnum):
@@ -154,9 +155,9 @@ def words_of(query: Element) -> str:
 
 
 def mailbox_query(query: Element) -> MailboxQuery:
-    """The Query of a mailbox. Raises MalformedXml, also for properties of the Email class (MS-ASEMAIL_R68)."""
+    """The Query of a mailbox. Raises MalformedXml, also for properties of items (MS-ASEMAIL_R68, MS-ASTASK_R364)."""
     for inner in query.walk():
-        if inner.tag.namespace in _EMAIL and inner.tag is not _COMPARED:
+        if inner.tag.namespace in _OF_ITEMS and inner.tag is not _COMPARED:
             raise MalformedXml("/Search/Store/Query", f"{inner.tag} cannot be searched by")
     return load(MailboxQuery, query)
 
@@ -188,8 +189,9 @@ class GalProperties:
 
 
 def item_properties(application_data: Element) -> Element:
-    """Properties of an item from its ApplicationData."""
-    return Element(tag("Search:Properties"), application_data.content)
+    """Properties of an item from its ApplicationData; the schema leaves out two of tasks."""
+    shown = [child for child in application_data.children if child.tag not in _LEFT_OUT]
+    return Element(tag("Search:Properties"), shown or None)
 
 
 @element("Search:Result")
