@@ -3,12 +3,12 @@
 A source that counts less is looked at for those only who have no valid certificate in the ones before it.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from eas_server.commands.certificate_evidence import judging
 from eas_server.commands.context import Context
 from eas_server.commands.recipient_contacts import OwnContacts
 from eas_server.commands.recipient_verdicts import PathVerdicts
@@ -83,7 +83,7 @@ class Certified:
         def work() -> dict[str, Selection]:
             return {person.key: self._one(person, gathered[person.key], rules, judge) for person in people}
 
-        return work() if len(people) <= FEW else await asyncio.to_thread(work)
+        return work() if len(people) <= FEW else await judging(work)
 
     def _one(
         self,

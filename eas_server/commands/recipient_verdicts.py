@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from eas_server.commands.certificate_evidence import EvidenceGatherer
+from eas_server.commands.certificate_evidence import EvidenceGatherer, judging
 from eas_server.commands.context import Ports
 from eas_server.errors import EvidenceUnavailable
 from eas_server.interfaces import RevocationSource
@@ -74,7 +74,7 @@ class PathVerdicts:
         async def judged(certificate: bytes, chain: tuple[bytes, ...]) -> Verdict:
             async with self._places:
                 evidence = await gatherer.gather(certificate, chain, trust)
-                return await asyncio.to_thread(_judged, certificate, chain, trust, evidence, self._now)
+                return await judging(_judged, certificate, chain, trust, evidence, self._now)
 
         found = await asyncio.gather(*(judged(der, tuple(chain)) for der, chain in certificates.items()))
         return dict(zip(certificates, found, strict=True))

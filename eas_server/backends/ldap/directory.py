@@ -60,7 +60,10 @@ class LdapDirectory:
         return await self._pool.run(job)
 
     async def members(self, group: DirectoryEntry, limit: int) -> Found:
-        """See Directory. Members that the directory does not hold, or without an SMTP address, do not count."""
+        """See Directory. Members that the directory does not hold, or without an SMTP address, do not count.
+
+        Beyond `max_members` nobody is read, and the total is at least one more than who was.
+        """
         return await self._pool.run(lambda connection: self._members(connection, group.key, limit))
 
     def _search(self, connection: LdapConnection, wanted: Sequence[str], offset: int, limit: int) -> Found:
@@ -105,16 +108,20 @@ class LdapDirectory:
         attributes = (*light_attributes(self._layout), *self._layout.member_attributes)
         people: dict[str, RawEntry] = {}
         seen = {dn_key(group)}
+        unread = 0
         groups = self._read(connection, [group], self._layout.group_filter, attributes)
         while groups and len(people) < self._settings.max_members:
             dns = self._unseen((member_dn(value) for value in self._values(groups, by_uid=False)), seen)
-            uids = self._values(groups, by_uid=True)
-            found = self._read(connection, dns, filters.kinds(self._layout), attributes)
-            found += self._by_uid(connection, uids, attributes)
+            uids = list(dict.fromkeys(self._values(groups, by_uid=True)))
+            most = self._settings.max_members
+            unread += len(dns[most:]) + len(uids[most:])
+            found = self._read(connection, dns[:most], filters.kinds(self._layout), attributes)
+            found += self._by_uid(connection, uids[:most], attributes)
             groups = [raw for raw in found if is_group(raw, self._layout)]
             people.update((raw.dn, raw) for raw in found if not is_group(raw, self._layout))
         addressable = [raw for raw in people.values() if primary_address(raw, self._layout.attributes)]
-        return self._page(connection, addressable, 0, limit, len(addressable))
+        # who was not read counts: a part of the members must not pass for all of them
+        return self._page(connection, addressable, 0, limit, len(addressable) + unread + len(groups))
 
     def _values(self, groups: Iterable[RawEntry], *, by_uid: bool) -> list[str]:
         names = [each for each in self._layout.member_attributes if (each.lower() == _MEMBER_UID) is by_uid]
@@ -125,14 +132,14 @@ class LdapDirectory:
         fresh: list[str] = []
         for dn in dns:
             key = dn_key(dn)
-            if key not in seen and len(fresh) < self._settings.max_members:
+            if key not in seen:
                 seen.add(key)
                 fresh.append(dn)
         return fresh
 
     def _by_uid(self, connection: LdapConnection, uids: Sequence[str], attributes: Sequence[str]) -> list[RawEntry]:
         found: list[RawEntry] = []
-        for batch in _batches(list(dict.fromkeys(uids))[: self._settings.max_members]):
+        for batch in _batches(uids):
             condition = filters.both(self._layout.person_filter, filters.equals(("uid",), batch))
             found += connection.search(condition, attributes).entries
         return found
