@@ -1,12 +1,14 @@
 """`eas-server trust`: whose certificates are trusted (docs/trust.md)."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
+from cryptography.utils import CryptographyDeprecationWarning
 
 from eas_server.administration import trust
 from eas_server.administration.trust import Imported, ImportedFile, Outcome, counted, named
@@ -21,6 +23,8 @@ from eas_server.pki.trust_files import MAX_TRUST_FILE
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
     from eas_server.config import Config
+
+T = TypeVar("T")
 
 MAX_FILES: Final = 2000
 """In the folders of one import."""
@@ -82,7 +86,7 @@ def import_(config_path: Path, files: Sequence[Path], domain: str, wanted: str |
             store.trust, domain, read, datetime.now(UTC), None if wanted is None else Anchor(wanted)
         )
 
-    imported = in_store(config_path, work)
+    imported = _in_store(config_path, work)
     if as_json:
         print_json([_file_json(each) for each in imported])
     else:
@@ -108,7 +112,7 @@ def list_(config_path: Path, domain: str | None, as_json: bool) -> None:
         collection = None if domain is None else (await store.trust.collection(domain)).name
         return await trust.held(store.trust, collection)
 
-    found = in_store(config_path, work)
+    found = _in_store(config_path, work)
     if as_json:
         print_json([_held_json(*each) for each in found])
         return
@@ -142,7 +146,7 @@ def export(config_path: Path, file: Path, form: str | None, wanted: str | None, 
         del config
         return await trust.held(store.trust, domain)
 
-    found = [each for each, _ in in_store(config_path, work) if wanted in (None, each.anchor)]
+    found = [each for each, _ in _in_store(config_path, work) if wanted in (None, each.anchor)]
     if not found:
         raise Failed(f"{named(domain)} holds nothing to export")
     write = trust.EXPORTS[form or _FORM_OF_SUFFIX.get(file.suffix.lower(), "pem")]
@@ -182,7 +186,13 @@ def remove(config_path: Path, fingerprint: str | None, everything: bool, domain:
             return _short(await trust.remove(store.trust, domain, fingerprint))
         return count(await trust.remove_all(store.trust, domain), "certificate", "certificates")
 
-    click.echo(f"Removed {in_store(config_path, work)} from {named(domain)}")
+    click.echo(f"Removed {_in_store(config_path, work)} from {named(domain)}")
+
+
+def _in_store(config_path: Path, work: "Callable[[Config, Store], Awaitable[T]]") -> T:
+    # Old roots have the serial number 0, of which the library warns each time; `import` says it once.
+    with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):
+        return in_store(config_path, work)
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:

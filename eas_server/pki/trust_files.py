@@ -410,6 +410,8 @@ def _warnings(authority: Profile, now: datetime) -> tuple[str, ...]:
         found.append(f"an RSA key of {certificate.key_bits} bits is weak")
     if not certificate.may_protect_mail():
         found.append("its extended key usage has no e-mail protection")
+    if certificate.serial <= 0:
+        found.append("its serial number is not positive: later versions may refuse it")
     if authority.unknown_critical:
         found.append(f"critical extensions that are not known here: {', '.join(authority.unknown_critical)}")
     return tuple(found)

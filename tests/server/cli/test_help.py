@@ -10,7 +10,7 @@ from eas_server.cli import COMMANDS, main
 from tests.server.cli.conftest import Shell
 
 ADMINISTRATION = Path(__file__).resolve().parents[3] / "docs" / "administration.md"
-OURS = ("user", "group", "cert", "device", "oof", "queue", "backup", "restore")
+OURS = ("user", "group", "cert", "trust", "device", "oof", "queue", "backup", "restore")
 
 
 def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -70,6 +70,7 @@ def test_without_a_configuration_it_is_said_how_to_name_one(shell: Shell, path):
     (shell.folder / "file").write_text("")
     arguments = {
         ("cert", "import"): ["file"],
+        ("trust", "import"): ["file"],
         ("cert", "publish"): ["a@example.com", "file", "--password-stdin"],
         ("cert", "issue"): ["a@example.com"],
         ("cert", "withdraw"): ["a@example.com", "12345678"],
