@@ -20,7 +20,7 @@ from protocol.items.airsyncbase import Body, BodyPreference, BodyType
 from protocol.items.contacts import Contact
 from protocol.items.notes import Note
 from protocol.items.tasks import Task
-from protocol.schema import dump
+from protocol.schema import dump, load, tag_of
 from protocol.versions import SUPPORTED, V14_0, V16_1, ProtocolVersion
 from tests.protocol.test_items_tasks import FULL as FULL_TASK
 from tests.server.commands.mailbox import Mailbox, mailbox
@@ -170,3 +170,33 @@ async def test_what_one_device_knows_outlives_the_change_of_another_that_does_no
     assert seen == replace(full, first_name="New", body=None)
     assert phone.held[server_id].body.data == "the fox"
     assert phone.phone.bench.version == V16_1
+
+
+@pytest.mark.requirement("MS-ASAIRS_R53", "MS-ASAIRS_R375", "MS-ASAIRS_R55", "MS-ASAIRS_R380", "MS-ASAIRS_R73")
+@pytest.mark.requirement("MS-ASAIRS_R422", "MS-ASAIRS_R54", "MS-ASAIRS_R377", "MS-ASAIRS_R379", "MS-ASAIRS_R382")
+@pytest.mark.requirement("MS-ASAIRS_R421", "MS-ASAIRS_R424", "MS-ASAIRS_R180", "MS-ASAIRS_R300")
+@pytest.mark.parametrize("name", [name for name in FULL if name != "Notes"])
+async def test_what_is_cut_and_what_is_withheld_in_search_and_fetch(box: Mailbox, name: str) -> None:
+    phone = await handset(box, name, "device1")
+    await phone.ask(add("1", FULL[name][1]))
+    (server_id,) = phone.held
+    text = "the fox"
+    for size, all_or_none, data in (
+        (3, True, None),
+        (3, False, "the"),
+        (3, None, "the"),
+        (0, None, ""),
+        (7, True, text),
+        (7, False, text),
+        (8, None, text),
+        (None, True, text),
+        (None, False, text),
+        (None, None, text),
+    ):
+        wanted = (BodyPreference(type=BodyType.PLAIN, truncation_size=size, all_or_none=all_or_none),)
+        fetched = await fetch(box, server_id, FetchOptions(body_preferences=wanted))
+        found = await search(box, both(words("fox")), body_preferences=wanted)
+        for properties in (fetched, found.results[0].properties):
+            assert properties is not None
+            body = load(Body, next(child for child in properties.children if child.tag == tag_of(Body)))
+            assert (body.data, body.truncated, body.estimated_data_size) == (data, data != text, len(text))
