@@ -41,6 +41,7 @@ from protocol.elements import Content, Element, Inline, Opaque, Tag
 from protocol.errors import MalformedXml
 from protocol.values import (
     COMPACT,
+    DOUBLE,
     OPAQUE,
     Bad,
     Form,
@@ -52,12 +53,13 @@ from protocol.values import (
     read_base64,
     read_bool,
     read_content,
+    read_double,
     read_opaque,
     texts,
 )
 from protocol.versions import V16_1, ProtocolVersion
 
-__all__ = ["COMPACT", "EMPTY", "OPAQUE", "Empty", "dump", "el", "element", "fields_of", "load", "tag_of"]
+__all__ = ["COMPACT", "DOUBLE", "EMPTY", "OPAQUE", "Empty", "dump", "el", "element", "fields_of", "load", "tag_of"]
 
 T = TypeVar("T")
 
@@ -394,7 +396,7 @@ def _codec_of(kind: Any, declared: _Declared) -> tuple[Load, Dump]:
     if kind is int:
         return integers(declared.minimum, declared.maximum), lambda value, _: str(value)
     if kind is str:
-        return texts(declared.max_length), lambda value, _: value or None
+        return read_double if declared.form is DOUBLE else texts(declared.max_length), lambda value, _: value or None
     raise TypeError(f"{kind!r} has no form on the wire")
 
 

@@ -20,10 +20,13 @@ class Form(Enum):
     DEFAULT = "default"
     COMPACT = "compact"
     OPAQUE = "opaque"
+    DOUBLE = "double"
 
 
 COMPACT: Final = Form.COMPACT
 OPAQUE: Final = Form.OPAQUE
+DOUBLE: Final = Form.DOUBLE
+"""A text that is a number with fractions; it stays as it was written ([MS-ASDTYPE] 2.4)."""
 
 _INT_DIGITS: Final = 20
 """More digits than any number of the protocol has: int() must not be given megabytes of them."""
@@ -121,6 +124,19 @@ def texts(limit: int | None) -> Load:
         return text
 
     return read
+
+
+_DOUBLE: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_MAX_DOUBLE: Final = 64
+"""Characters of a number that anybody means."""
+
+
+def read_double(e: Element) -> str:
+    """A number with fractions, as text; an empty one says nothing."""
+    text = _text(e).strip()
+    if len(text) > _MAX_DOUBLE or (text and _DOUBLE.fullmatch(text) is None):
+        raise Bad(f"{quote(text)} is not a number")
+    return text
 
 
 def datetimes(form: Form) -> Load:

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from protocol.elements import Inline
-from protocol.schema import OPAQUE, el, element
+from protocol.schema import DOUBLE, OPAQUE, el, element
 from protocol.versions import V14_1
 
 MAX_UNSIGNED = 4_294_967_295
@@ -147,9 +147,9 @@ class Location:
     state: str | None = el("AirSyncBase:State", default=None)
     country: str | None = el("AirSyncBase:Country", default=None)
     postal_code: str | None = el("AirSyncBase:PostalCode", default=None)
-    latitude: str | None = el("AirSyncBase:Latitude", default=None)
-    longitude: str | None = el("AirSyncBase:Longitude", default=None)
-    accuracy: str | None = el("AirSyncBase:Accuracy", default=None)
-    altitude: str | None = el("AirSyncBase:Altitude", default=None)
-    altitude_accuracy: str | None = el("AirSyncBase:AltitudeAccuracy", default=None)
+    latitude: str | None = el("AirSyncBase:Latitude", default=None, form=DOUBLE)
+    longitude: str | None = el("AirSyncBase:Longitude", default=None, form=DOUBLE)
+    accuracy: str | None = el("AirSyncBase:Accuracy", default=None, form=DOUBLE)
+    altitude: str | None = el("AirSyncBase:Altitude", default=None, form=DOUBLE)
+    altitude_accuracy: str | None = el("AirSyncBase:AltitudeAccuracy", default=None, form=DOUBLE)
     location_uri: str | None = el("AirSyncBase:LocationUri", default=None)
