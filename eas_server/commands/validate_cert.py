@@ -7,9 +7,11 @@ import asyncio
 import logging
 from typing import Final
 
+from eas_server.commands.auditing import note_verdicts
 from eas_server.commands.certificate_evidence import EvidenceGatherer, judging
 from eas_server.commands.context import Command, Context
 from eas_server.errors import Unavailable
+from eas_server.model.settings import CrlCheck
 from eas_server.model.trust import TrustCollection
 from eas_server.pki.certificate import CertificateError
 from eas_server.pki.presented import Presented, read_presented
@@ -56,12 +58,11 @@ async def handle(request: Request, ctx: Context) -> Response:
     except Unavailable as error:
         log.warning("request %s: the trust store cannot be read: %s", ctx.request_id, error)
         return Response(status=Status.SERVER_ERROR)  # MS-ASCMD_R5864
-    judge = _Judge(
-        ctx, trust, await judging(_chain, chain), Revocation.REQUIRED if request.check_crl else Revocation.IF_KNOWN
-    )
+    judge = _Judge(ctx, trust, await judging(_chain, chain), _revocation(request, ctx))
     octets = [certificate_octets(content) for content in wanted]
     distinct = list(dict.fromkeys(octets))
     verdicts = dict(zip(distinct, await asyncio.gather(*map(judge.verdict, distinct)), strict=True))
+    note_verdicts(verdicts, ctx)
     results = tuple(CertificateResult(status=verdicts[each].status) for each in octets)
     return Response(status=Status.SUCCESS, certificates=results)
 
@@ -76,7 +77,9 @@ class _Judge:
         self._chain = chain
         self._revocation = revocation
         deadline = ctx.settings.validation.deadline_seconds
-        self._gatherer = EvidenceGatherer(ctx.ports.revocation, ctx.account.user, ctx.now, deadline)
+        asks = ctx.settings.smime.check_crl_on_validate is not CrlCheck.NEVER
+        source = ctx.ports.revocation if asks else None
+        self._gatherer = EvidenceGatherer(source, ctx.account.user, ctx.now, deadline)
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def verdict(self, octets: bytes) -> Verdict:
@@ -103,6 +106,17 @@ class _Judge:
             evidence=evidence,
             revocation=self._revocation,
         )
+
+
+def _revocation(request: Request, ctx: Context) -> Revocation:
+    """What the client asks for (MS-ASCMD_R893, R895), unless the administrator says otherwise."""
+    match ctx.settings.smime.check_crl_on_validate:
+        case CrlCheck.AS_ASKED:
+            return Revocation.REQUIRED if request.check_crl else Revocation.IF_KNOWN
+        case CrlCheck.ALWAYS:
+            return Revocation.REQUIRED
+        case CrlCheck.NEVER:
+            return Revocation.IF_KNOWN
 
 
 def _chain(contents: tuple[Inline | Opaque | str, ...]) -> tuple[bytes, ...]:

@@ -10,6 +10,7 @@ from eas_server.backends.memory.revocation import MemoryRevocation
 from eas_server.backends.memory.trust import MemoryTrust
 from eas_server.commands.validate_cert import COMMAND, fail, refuse
 from eas_server.errors import StoreUnavailable
+from eas_server.model.settings import CrlCheck, Settings, SmimeSettings
 from eas_server.model.trust import TrustCollection
 from protocol import wbxml
 from protocol.commands.validate_cert import Request, Response, certificate_content
@@ -105,6 +106,19 @@ async def test_a_silent_revocation_server_matters_where_it_was_asked_for() -> No
 @pytest.mark.requirement("MS-ASCMD_R686", "MS-ASCMD_R4509")
 async def test_a_revocation_that_is_known_counts_even_where_it_was_not_asked_for() -> None:
     assert await statuses(REVOKED.der, crl=0) == [13]
+
+
+@pytest.mark.parametrize(("check", "statuses_told"), [(CrlCheck.AS_ASKED, [1, 14]), (CrlCheck.ALWAYS, [14, 14])])
+async def test_the_administrator_may_insist_on_revocation(check: CrlCheck, statuses_told: list[int]) -> None:
+    on = bench(revocation=MemoryRevocation(), settings=Settings(smime=SmimeSettings(check_crl_on_validate=check)))
+    assert [*await statuses(BOB.der, on=on, crl=0), *await statuses(BOB.der, on=on, crl=1)] == statuses_told
+
+
+async def test_the_administrator_may_do_without_revocation() -> None:
+    source = MemoryRevocation(CRLS)
+    settings = Settings(smime=SmimeSettings(check_crl_on_validate=CrlCheck.NEVER))
+    assert await statuses(REVOKED.der, on=bench(revocation=source, settings=settings), crl=1) == [1]
+    assert source.asked == []
 
 
 async def test_without_a_source_of_evidence_nothing_is_known() -> None:
