@@ -115,3 +115,22 @@ def test_a_class_that_is_none_of_notes(name: str) -> None:
 def test_too_many_categories() -> None:
     with pytest.raises(InvalidItem):
         change(None, Note(categories=("a",) * 301))
+
+
+@pytest.mark.requirement("MS-ASNOTE_R50", "MS-ASNOTE_R56", "MS-ASNOTE_R60", "MS-ASNOTE_R211", "MS-ASNOTE_R58")
+@pytest.mark.parametrize("text", ['a;b, c\\n "q" <&>', "Zoë \N{GRINNING FACE}", "x" * 5000, "END:VJOURNAL", " s p "])
+def test_any_text_comes_back(text: str) -> None:
+    sent = Note(subject=text, message_class=f"IPM.StickyNote.{text}", categories=(text, "other"))
+    stored = change(None, sent)
+    found = note_from(stored)
+    assert (found.subject, found.message_class, found.categories) == (
+        sent.subject,
+        sent.message_class,
+        sent.categories,
+    )
+    assert change(stored, replace(found, body=None)) == stored
+
+
+def test_300_categories() -> None:
+    many = tuple(f"c{number}" for number in range(300))
+    assert note_from(change(None, Note(categories=many))).categories == many
