@@ -63,6 +63,7 @@ def _prepare(data: Path, host: str, port: int, tls: bool, password: str) -> "Dem
     click.echo(f"Demonstration in {data}")
     began = datetime.now(UTC)
     ready = prepare(data, place, password or None, _seed, began)
+    _publish(ready)
     if ready.new:
         seconds = (datetime.now(UTC) - began).total_seconds()
         click.echo(f"Made keys, certificates, accounts and mailboxes in {seconds:.1f} s")
@@ -114,6 +115,19 @@ def _seed(path: Path, keys: "LabKeys", password: str, now: datetime) -> None:
     asyncio.run(fill())
 
 
+def _publish(ready: "Demo") -> None:
+    """Where the demonstration moved, its certificates name other URLs than those that the directory has."""
+    from eas_server.backends.sqlite import open_store
+    from eas_server.lab.folder import STORE
+    from eas_server.lab.publishing import publish
+
+    async def work() -> None:
+        async with open_store(ready.folder / STORE) as store:
+            await publish(ready.keys.lab, store.admin, store.trust)
+
+    asyncio.run(work())
+
+
 def _serve(ready: "Demo", once: bool) -> bool:
     import uvloop
 
@@ -163,16 +177,19 @@ async def _either(event: Coroutine[None, None, bool], server: "asyncio.Task[None
 @contextlib.asynccontextmanager
 async def _root_page(ready: "Demo") -> AsyncIterator[str | None]:
     """Serve the root certificate beside the server, where a client needs it; gives its URL."""
-    from eas_server.lab.folder import bracketed
-    from eas_server.lab.root_page import PATH, bind_root_page
+    from eas_server.backends.sqlite import SystemClock
+    from eas_server.lab.pki import revoked_later
+    from eas_server.lab.root_page import bind_root_page
+    from eas_server.web.lab_pki import LabPki
 
     if not ready.place.tls:
         yield None
         return
-    listeners, port = bind_root_page(ready.keys.root.certificate, ready.place, asyncio.Event())
+    pages = LabPki(ready.keys.lab, SystemClock(), revoked_later(ready.folder))
+    listeners, url = bind_root_page(ready.keys.root.certificate, ready.place, asyncio.Event(), pages.routes)
     serving = asyncio.create_task(listeners.serve())
     try:
-        yield f"http://{bracketed(ready.place.reachable)}:{port}{PATH}"
+        yield url
     finally:
         listeners.stop()
         await serving

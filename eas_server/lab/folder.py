@@ -23,9 +23,10 @@ from eas_server.lab.keys import (
     load_keys,
     make_keys,
     make_server_certificate,
-    write_private,
 )
 from eas_server.lab.people import DOMAIN
+from eas_server.lab.pki import LabFilesError, write_private
+from eas_server.pki.keys import PrivateKeyError
 
 CONFIG: Final = "eas-server.toml"
 STORE: Final = "eas-server.db"
@@ -77,6 +78,16 @@ class Place:
         """The server's URL for others."""
         return f"{'https' if self.tls else 'http'}://{self.authority}"
 
+    @property
+    def lab_port(self) -> int:
+        """Where CRLs and the like are served: plain HTTP, for with TLS nobody could ask who does not trust yet."""
+        return self.port + 1 if self.tls else self.port
+
+    @property
+    def lab_origin(self) -> str:
+        """The same, as it stands in the certificates of the lab."""
+        return f"http://{bracketed(self.reachable)}:{self.lab_port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
@@ -114,9 +125,12 @@ def prepare(folder: Path, place: Place, password: str | None, seed: Seed, now: d
     """Open the folder of a demonstration, or make it. Raises FolderError, OSError."""
     new = not (folder / CONFIG).exists()
     if new:
-        _make(folder, password or secrets.token_urlsafe(_PASSWORD_BYTES), seed, now)
+        _make(folder, place, password or secrets.token_urlsafe(_PASSWORD_BYTES), seed, now)
     kept = (folder / PASSWORD_FILE).read_text(encoding="utf-8").strip()
-    keys = load_keys(folder)
+    try:
+        keys = load_keys(folder, place.lab_origin, now)
+    except (LabFilesError, PrivateKeyError) as error:
+        raise FolderError(f"{folder}: the keys cannot be read: {error}") from None
     if place.tls:
         _renew_server_certificate(folder, keys, place, now)
     _write_config(folder / CONFIG, place)
@@ -128,7 +142,7 @@ def remember_password(folder: Path, password: str) -> None:
     write_private(folder / PASSWORD_FILE, f"{password}\n".encode())
 
 
-def _make(folder: Path, password: str, seed: Seed, now: datetime) -> None:
+def _make(folder: Path, place: Place, password: str, seed: Seed, now: datetime) -> None:
     """Make everything in a folder beside it, which then takes its place: a start that was broken off leaves nothing."""
     if folder.exists() and any(folder.iterdir()):
         raise FolderError(f"{folder} is there already and holds no {CONFIG}: name another folder")
@@ -136,7 +150,7 @@ def _make(folder: Path, password: str, seed: Seed, now: datetime) -> None:
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(mode=0o700, parents=True)
-    keys = make_keys(unfinished, now)
+    keys = make_keys(unfinished, place.lab_origin, now)
     remember_password(unfinished, password)
     seed(unfinished / STORE, keys, password, now)
     (unfinished / CONFIG).write_text(f"{_BEGIN}\n{_END}", encoding="utf-8")
@@ -168,7 +182,10 @@ def _config(place: Place) -> str:
     return (
         f'[server]\ndomains = ["{DOMAIN}"]\n'
         f'\n[[listeners]]\naddress = "{place.host}"\nport = {place.port}\ntls = {str(place.tls).lower()}\n'
-        f'{tls}\n[store]\npath = "{STORE}"\n\n[logging]\nfile = "{LOG}"\n\n'
+        f'{tls}\n[store]\npath = "{STORE}"\n\n[logging]\nfile = "{LOG}"\n'
+        f'\n[lab]\nurl = "{place.lab_origin}"\n'
+        # what is asked about the lab's certificates is asked of this machine, which is refused otherwise
+        f'\n[revocation]\nallow_networks = ["{place.reachable}"]\nallow_ports = [{place.lab_port}]\n\n'
     )
 
 

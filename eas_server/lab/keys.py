@@ -7,31 +7,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from eas_server.lab.people import PEOPLE, Lasting, Person
-from eas_server.pki.keys import KeyKind, PrivateKey, generate_key, key_from_pem, key_to_pem
-from eas_server.pki.lab import (
-    SERIAL_BYTES,
-    Authority,
-    KeyBundle,
-    Purpose,
-    create_root,
-    from_pkcs12,
-    issue_person,
-    issue_server,
-    serial_from,
-    to_pem,
-    to_pkcs12,
-)
+from eas_server.lab import pki
+from eas_server.lab.people import PEOPLE, Person
+from eas_server.lab.pki import CERTIFICATES, KEYS, files_of, write_people, write_private
+from eas_server.pki.keys import KeyKind, PrivateKey, generate_key, key_to_pem
+from eas_server.pki.lab import SERIAL_BYTES, Authority, from_pkcs12, issue_server, serial_from, to_pem
+from eas_server.pki.lab_issue import Lab
+from eas_server.web.lab_pki import PATH
 
-KEYS: Final = "keys"
-CERTIFICATES: Final = "lab"
-ROOT_NAME: Final = "EAS Lab CA"
-ROOT_FILE: Final = f"{CERTIFICATES}/root.cer"
 SERVER_CERTIFICATE: Final = f"{CERTIFICATES}/server.pem"
 SERVER_KEY: Final = f"{KEYS}/server.key"
 PASSWORD_FILE: Final = f"{KEYS}/password"
 PKCS12_PASSWORD_FILE: Final = f"{KEYS}/pkcs12-password"
-ROOT_DAYS: Final = 3650
 SERVER_DAYS: Final = 397
 """What browsers and phones take without complaint."""
 RENEW_DAYS: Final = 30
@@ -42,84 +29,62 @@ KIND: Final = KeyKind.RSA_2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A certificate (DER) with its key."""
+    """A certificate (DER) with its key, and the authorities above it, the root last."""
 
     certificate: bytes
     key: PrivateKey
+    chain: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabKeys:
-    """All keys of a demonstration; `identities` by the names of `people.Lasting`."""
+    """All keys of a demonstration; `identities` by the names of the lab's plan, those of the accounts."""
 
-    root: Authority
+    lab: Lab
     identities: Mapping[str, Identity]
     pkcs12_password: str
 
+    @property
+    def root(self) -> Authority:
+        """The root of the lab."""
+        return self.lab.authority(pki.ROOT)
+
     def of(self, person: Person) -> Identity | None:
         """The identity that a person signs and decrypts with now: the last one declared."""
-        return self.identities[person.certificates[-1].name] if person.certificates else None
+        return self.identities[person.certificates[-1]] if person.certificates else None
 
 
-def make_keys(folder: Path, now: datetime) -> LabKeys:
-    """Make all keys and certificates and write them below `folder`."""
+def make_keys(folder: Path, origin: str, now: datetime) -> LabKeys:
+    """Make all keys and certificates of a lab served at `origin` (`http://127.0.0.1:8080`), below `folder`."""
     (folder / KEYS).mkdir(mode=0o700)
-    (folder / CERTIFICATES).mkdir()
-    root = create_root(
-        ROOT_NAME,
-        key=generate_key(KIND),
-        serial=_serial(),
-        not_before=now - timedelta(days=ROOT_DAYS / 2),
-        not_after=now + timedelta(days=ROOT_DAYS),
-    )
-    write_private(folder / KEYS / "root.key", key_to_pem(root.key))
-    (folder / ROOT_FILE).write_bytes(root.certificate)
-    (folder / CERTIFICATES / "root.pem").write_bytes(to_pem(root.certificate))
-    password = secrets.token_urlsafe(9)
-    write_private(folder / PKCS12_PASSWORD_FILE, f"{password}\n".encode())
-    identities = {
-        lasting.name: _make_identity(folder, root, person, lasting, password, now)
-        for person in PEOPLE
-        for lasting in person.certificates
-    }
-    return LabKeys(root=root, identities=identities, pkcs12_password=password)
+    write_private(folder / PKCS12_PASSWORD_FILE, f"{secrets.token_urlsafe(9)}\n".encode())
+    return load_keys(folder, origin, now)
 
 
-def _make_identity(
-    folder: Path, root: Authority, person: Person, lasting: Lasting, password: str, now: datetime
-) -> Identity:
-    key = generate_key(KIND)
-    certificate = issue_person(
-        root,
-        name=person.entry.display_name,
-        addresses=person.entry.all_addresses,
-        public_key=key.public_key(),
-        purpose=Purpose.BOTH,
-        serial=_serial(),
-        not_before=now + timedelta(days=lasting.from_days),
-        not_after=now + timedelta(days=lasting.to_days),
-    )
-    (folder / CERTIFICATES / f"{lasting.name}.pem").write_bytes(to_pem(certificate))
-    bundle = KeyBundle(certificate=certificate, key=key, chain=(root.certificate,))
-    # what also telephones of some years ago can import
-    pfx = to_pkcs12(bundle, password=password.encode(), name=person.entry.display_name, legacy=True)
-    write_private(folder / KEYS / f"{lasting.name}.p12", pfx)
-    return Identity(certificate=certificate, key=key)
+def load_keys(folder: Path, origin: str, now: datetime) -> LabKeys:
+    """The keys that `make_keys` made, with certificates that fit the origin.
 
-
-def load_keys(folder: Path) -> LabKeys:
-    """Read what `make_keys` wrote. Raises OSError or PrivateKeyError for a folder that is not whole."""
+    Raises OSError, LabFilesError or PrivateKeyError for a folder that is not whole.
+    """
     password = (folder / PKCS12_PASSWORD_FILE).read_text(encoding="utf-8").strip()
-    root = Authority(
-        certificate=(folder / ROOT_FILE).read_bytes(), key=key_from_pem((folder / KEYS / "root.key").read_bytes())
-    )
-    identities = {}
-    for person in PEOPLE:
-        for lasting in person.certificates:
-            pfx = (folder / KEYS / f"{lasting.name}.p12").read_bytes()
-            bundle = from_pkcs12(pfx, password=password.encode())
-            identities[lasting.name] = Identity(certificate=bundle.certificate, key=bundle.key)
-    return LabKeys(root=root, identities=identities, pkcs12_password=password)
+    _take_over(folder, password)
+    lab = pki.open_lab(folder, f"{origin}{PATH}", now)
+    write_people(folder, lab, password)
+    identities = {
+        name: Identity(certificate=lab.certificates[name], key=lab.keys[name], chain=lab.chain(name))
+        for person in PEOPLE
+        for name in person.certificates
+    }
+    return LabKeys(lab=lab, identities=identities, pkcs12_password=password)
+
+
+def _take_over(folder: Path, password: str) -> None:
+    """Keep the keys of a folder that was made when they were in PKCS#12 files alone."""
+    for name in (name for person in PEOPLE for name in person.certificates):
+        where, key_file = files_of(folder, name), folder / KEYS / f"{name}.key"
+        if where.pkcs12.exists() and not key_file.exists():
+            bundle = from_pkcs12(where.pkcs12.read_bytes(), password=password.encode())
+            write_private(key_file, key_to_pem(bundle.key))
 
 
 def make_server_certificate(folder: Path, root: Authority, hosts: list[str], now: datetime) -> None:
@@ -135,13 +100,6 @@ def make_server_certificate(folder: Path, root: Authority, hosts: list[str], now
     )
     write_private(folder / SERVER_KEY, key_to_pem(key))
     (folder / SERVER_CERTIFICATE).write_bytes(to_pem(certificate))
-
-
-def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner can read, from its first octet on."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_bytes(octets)
 
 
 def _serial() -> int:

@@ -235,7 +235,7 @@ def _protected(keys: LabKeys, now: datetime, sender: Person, receiver: Person) -
     signer, reader = keys.of(sender), keys.of(receiver)
     if signer is None:
         return
-    chain = (keys.root.certificate,)
+    chain = signer.chain
 
     def sign(how: Callable[..., bytes], text: str, age: timedelta) -> bytes:
         return how(_plain(text), signer.certificate, signer.key, chain, now=now - age)
@@ -268,7 +268,7 @@ def _own_key(keys: LabKeys, person: Person) -> _Letter | None:
         "Attached is your key with its certificate, for this telephone, and the certificate of the lab's root.\n"
         "Open them one after the other. The password of the key is printed where the demonstration was started.\n"
     )
-    bundle = KeyBundle(certificate=identity.certificate, key=identity.key, chain=(keys.root.certificate,))
+    bundle = KeyBundle(certificate=identity.certificate, key=identity.key, chain=identity.chain)
     pfx = to_pkcs12(bundle, password=keys.pkcs12_password.encode(), name=person.entry.display_name, legacy=True)
     entity.add_attachment(pfx, "application", "x-pkcs12", filename=f"{person.name}.p12")
     entity.add_attachment(keys.root.certificate, "application", "x-x509-ca-cert", filename="root.cer")

@@ -9,21 +9,12 @@ DOMAIN: Final = "example.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lasting:
-    """A certificate of a person: from when to when, in days from the making of the demonstration."""
-
-    name: str
-    """Of its files: `bob-expired`."""
-    from_days: int
-    to_days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """An account with its directory entry."""
 
     entry: DirectoryEntry
-    certificates: tuple[Lasting, ...]
+    certificates: tuple[str, ...]
+    """Their names in the lab's plan (lab.toml) and of their files: `bob-expired`."""
 
     @property
     def name(self) -> str:
@@ -36,7 +27,7 @@ class Person:
         return self.entry.email
 
 
-def _person(first: str, title: str, department: str, number: int, *certificates: Lasting) -> Person:
+def _person(first: str, title: str, department: str, number: int, *certificates: str) -> Person:
     alias = first.lower()
     entry = DirectoryEntry(
         key="",
@@ -56,15 +47,8 @@ def _person(first: str, title: str, department: str, number: int, *certificates:
     return Person(entry=entry, certificates=certificates)
 
 
-ALICE: Final = _person("Alice", "Head of Research", "Research", 101, Lasting(name="alice", from_days=-30, to_days=800))
-BOB: Final = _person(
-    "Bob",
-    "Engineer",
-    "Construction",
-    102,
-    Lasting(name="bob-expired", from_days=-800, to_days=-20),
-    Lasting(name="bob", from_days=-30, to_days=800),
-)
+ALICE: Final = _person("Alice", "Head of Research", "Research", 101, "alice")
+BOB: Final = _person("Bob", "Engineer", "Construction", 102, "bob-expired", "bob")
 CAROL: Final = _person("Carol", "Treasurer", "Finance", 103)
 PEOPLE: Final = (ALICE, BOB, CAROL)
 """Bob has two certificates, one of them expired; Carol has none."""

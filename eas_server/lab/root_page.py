@@ -1,12 +1,13 @@
 """Hands out the root certificate of the laboratory over plain HTTP: a phone cannot trust our TLS before it has it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from eas_server.lab.folder import Place
 from eas_server.web.listeners import Listeners
@@ -16,8 +17,8 @@ PATH: Final = "/lab/root.cer"
 MEDIA_TYPE: Final = "application/x-x509-ca-cert"
 
 
-def root_page(certificate: bytes) -> Starlette:
-    """An application that knows one document; it is public."""
+def root_page(certificate: bytes, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """An application that knows one document, and whatever else is public."""
 
     async def root(_: Request) -> Response:
         return Response(certificate, media_type=MEDIA_TYPE)
@@ -25,24 +26,19 @@ def root_page(certificate: bytes) -> Starlette:
     async def front(_: Request) -> Response:
         return RedirectResponse(PATH)
 
-    return Starlette(routes=[Route(PATH, root), Route("/", front)])
+    return Starlette(routes=[Route(PATH, root), Route("/", front), *routes])
 
 
-def bind_root_page(certificate: bytes, place: Place, stopping: asyncio.Event) -> tuple[Listeners, int]:
-    """Listeners for the page at the port after the server's (any free one where that is taken), and that port."""
-    for port in (place.port + 1, 0):
-        listeners = Listeners(
-            root_page(certificate),
-            [Listener(address=place.host, port=port)],
-            context=None,
-            timing=Timing(stop_seconds=1),
-            stopping=stopping,
-        )
-        try:
-            (url,) = listeners.bind()
-        except OSError:
-            if port:
-                continue
-            raise
-        return listeners, int(url.rpartition(":")[2])
-    raise AssertionError("port 0 is always tried")
+def bind_root_page(
+    certificate: bytes, place: Place, stopping: asyncio.Event, routes: Sequence[BaseRoute] = ()
+) -> tuple[Listeners, str]:
+    """Listeners for the page at the port that the lab's certificates name, and its URL. Raises OSError."""
+    listeners = Listeners(
+        root_page(certificate, routes),
+        [Listener(address=place.host, port=place.lab_port)],
+        context=None,
+        timing=Timing(stop_seconds=1),
+        stopping=stopping,
+    )
+    listeners.bind()
+    return listeners, f"{place.lab_origin}{PATH}"

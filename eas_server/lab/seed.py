@@ -37,7 +37,7 @@ async def seed(
 ) -> None:
     """Make the accounts, the group and the mailboxes."""
     for person in PEOPLE:
-        published = tuple(keys.identities[lasting.name].certificate for lasting in person.certificates)
+        published = tuple(keys.identities[name].certificate for name in person.certificates)
         await registrar.add_user(person.address, password, replace(person.entry, user_certificates=published))
     team = DirectoryEntry(key="", kind=EntryKind.GROUP, display_name=TEAM_NAME, email=TEAM_ADDRESS, alias="team")
     await registrar.add_group(team, [person.address for person in PEOPLE])

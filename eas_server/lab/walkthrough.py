@@ -216,8 +216,7 @@ async def _send(scene: _Scene) -> str:
     mine = _identity(scene, ALICE)
     now = datetime.now(UTC)
     content = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + TEXT.replace("\n", "\r\n").encode()
-    chain = (scene.demo.keys.root.certificate,)
-    signed = sign_detached(content, mine.certificate, mine.key, chain, now=now)
+    signed = sign_detached(content, mine.certificate, mine.key, mine.chain, now=now)
     scene.message_id = f"<{secrets.token_hex(8)}.walk@{ALICE.address.partition('@')[2]}>"
     head = (
         f"From: {ALICE.entry.display_name} <{ALICE.address}>\r\nTo: {BOB.entry.display_name} <{BOB.address}>\r\n"

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -36,6 +35,8 @@ RESPONDER_KEY: Final = "ocsp"
 """The name of the key of all responders."""
 
 _NULL: Final = b"\x05\x00"
+_SHA256_WITH_RSA: Final = bytes.fromhex("06092a864886f70d01010b")
+_SHA1_WITH_RSA: Final = bytes.fromhex("06092a864886f70d010105")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +155,9 @@ class _Issuing:
             never = x509.UnrecognizedExtension(x509.ObjectIdentifier(NO_REV_AVAIL), _NULL)
             builder = builder.add_extension(never, critical=False)
         made = self._signed(self._pointed(builder, plan), plan.issuer)
-        if plan.digest == "sha1":
-            made = _signed_over_sha1(made, self._keys[plan.issuer])
+        issuer_key = self._keys[plan.issuer]
+        if plan.digest == "sha1" and isinstance(issuer_key, rsa.RSAPrivateKey):
+            made = _signed_over_sha1(made, issuer_key)
         return _tampered(made) if plan.tampered else made
 
     def responder(self, name: str, authority: AuthorityPlan) -> bytes:
@@ -266,20 +268,15 @@ def _common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
 
 
-def _signed_over_sha1(der: bytes, key: PrivateKey) -> bytes:
-    """Signed anew over SHA-1, which `cryptography` does not do any more for certificates, but for octets."""
-    certificate = asn1_x509.Certificate.load(der)
-    algorithm = "sha1_rsa" if isinstance(key, rsa.RSAPrivateKey) else "sha1_ecdsa"
-    certificate["tbs_certificate"]["signature"] = {"algorithm": algorithm}
-    certificate["signature_algorithm"] = {"algorithm": algorithm}
-    signed = certificate["tbs_certificate"].dump(force=True)
-    digest = hashes.SHA1()  # noqa: S303 - what the certificate is to be refused for
-    if isinstance(key, rsa.RSAPrivateKey):
-        signature = key.sign(signed, padding.PKCS1v15(), digest)
-    else:
-        signature = key.sign(signed, ec.ECDSA(digest, deterministic_signing=True))
-    certificate["signature_value"] = signature
-    return bytes(certificate.dump(force=True))
+def _signed_over_sha1(der: bytes, key: rsa.RSAPrivateKey) -> bytes:
+    """Signed anew over SHA-1, which `cryptography` does not do any more for certificates, but for octets.
+
+    The two algorithms have names of the same length, and a key's signatures too: nothing else moves.
+    """
+    named = der.replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA)
+    signed = x509.load_der_x509_certificate(named).tbs_certificate_bytes
+    signature = key.sign(signed, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - what it is to be refused for
+    return named[: -len(signature)] + signature
 
 
 def _tampered(der: bytes) -> bytes:

@@ -158,6 +158,12 @@ class Plan:
         return ((name, each) for name, each in self.entries() if each.issuer == authority)
 
 
+def directory_address(name: str, person: PersonPlan) -> str:
+    """The address of the directory's entry that a certificate is published in; it may not be in the certificate."""
+    own = [address for address in person.addresses if address.endswith(f"@{DOMAIN}")]
+    return person.account or (own[0] if own else f"{name}@{DOMAIN}")
+
+
 def read_plan(text: str) -> Plan:
     """Read the file. Raises PlanError."""
     try:
@@ -266,6 +272,8 @@ def _check(plan: Plan) -> None:
     for name, person in plan.people.items():
         _expect(bool(person.issuer), f"{name}.issuer: is missing")
         _expect(person.digest in ("sha1", "sha256"), f"{name}.digest: must be 'sha1' or 'sha256'")
+        rsa = plan.authorities[person.issuer].key is not LabKey.EC_P256
+        _expect(person.digest == "sha256" or rsa, f"{name}.digest: 'sha1' needs an issuer with an RSA key")
         _expect(not person.critical or _OID.fullmatch(person.critical) is not None, f"{name}.critical: must be an OID")
         indirect = person.crl is CrlPoint.INDIRECT
         _expect(

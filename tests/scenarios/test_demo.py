@@ -33,12 +33,13 @@ def test_every_step_is_told_with_its_result(made):
 
 def test_starting_again_keeps_everything(made):
     data, _ = made
-    keys = {path.name: path.read_bytes() for path in (data / "keys").iterdir()}
+    keys = {path.name: path.read_bytes() for path in (data / "keys").glob("*[!2]")}
     again = run_once(data)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Everything is there already" in again.stdout
     assert "Bob has synced 11 messages" in again.stdout  # the one that the first walk-through sent is there too
-    assert {path.name: path.read_bytes() for path in (data / "keys").iterdir()} == keys
+    # the port is another one, so the certificates are, in the .p12 files too; but not their keys
+    assert {path.name: path.read_bytes() for path in (data / "keys").glob("*[!2]")} == keys
 
 
 def test_served_with_tls_its_root_can_be_downloaded(made):

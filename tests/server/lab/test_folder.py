@@ -81,7 +81,7 @@ def test_tls_has_a_certificate_of_the_lab_for_all_names(made):
 
 
 def test_a_start_that_was_broken_off_leaves_nothing_in_the_way(tmp_path, monkeypatch, made):
-    monkeypatch.setattr(folder_module, "make_keys", lambda folder, now: (folder / "keys").mkdir() or made.keys)
+    monkeypatch.setattr(folder_module, "make_keys", lambda folder, origin, now: (folder / "keys").mkdir() or made.keys)
     with pytest.raises(OSError, match="disk is full"):
         prepare(tmp_path / "data", PLAIN, "secret", broken_seed, NOW)
     assert not (tmp_path / "data").exists()

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> LabKeys:
-    return make_keys(tmp_path_factory.mktemp("lab"), NOW)
+    return make_keys(tmp_path_factory.mktemp("lab"), "http://127.0.0.1:8080", NOW)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_envelopes_open_for_their_readers_alone(keys, inbox):
 
 
 def test_bob_has_an_expired_certificate_and_carol_none(keys):
-    assert [lasting.name for lasting in BOB.certificates] == ["bob-expired", "bob"]
+    assert list(BOB.certificates) == ["bob-expired", "bob"]
     valid = {name: parse(identity.certificate).valid_at(NOW) for name, identity in keys.identities.items()}
     assert valid == {"alice": True, "bob-expired": False, "bob": True}
     assert keys.of(CAROL) is None
@@ -84,14 +84,15 @@ def test_the_mailed_key_can_be_imported(keys, inbox):
     (pfx,) = [part.get_payload(decode=True) for part in parsed.walk() if part.get_filename() == "alice.p12"]
     bundle = from_pkcs12(pfx, password=keys.pkcs12_password.encode())
     assert bundle.certificate == keys.identities["alice"].certificate
-    assert bundle.chain == (keys.root.certificate,)
+    assert bundle.chain == keys.identities["alice"].chain
+    assert bundle.chain[-1] == keys.root.certificate
 
 
 def test_keys_are_kept_for_their_owner_alone(tmp_path):
-    made = make_keys(tmp_path, NOW)
+    made = make_keys(tmp_path, "http://127.0.0.1:8080", NOW)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
-    loaded = load_keys(tmp_path)
+    loaded = load_keys(tmp_path, "http://127.0.0.1:8080", NOW)
     assert loaded.root.certificate == made.root.certificate
     assert {name: i.certificate for name, i in loaded.identities.items()} == {
         name: i.certificate for name, i in made.identities.items()

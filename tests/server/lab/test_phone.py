@@ -7,12 +7,11 @@ import pytest
 from eas_server.lab.folder import Demo, Place
 from eas_server.lab.keys import LabKeys
 from eas_server.lab.phone import instructions
-from eas_server.pki.lab import Authority
 
 
 def demo(place: Place) -> Demo:
     """A demonstration with as much of keys as the text needs."""
-    keys = LabKeys(root=Authority(certificate=b"", key=None), identities={}, pkcs12_password="p12-secret")
+    keys = LabKeys(lab=None, identities={}, pkcs12_password="p12-secret")
     return Demo(folder=Path("demo-data"), keys=keys, password="secret", place=place, new=True)
 
 
