@@ -121,7 +121,8 @@ def issue(
         if not no_publish and certificate.may_encrypt():
             await store.admin.publish_certificate(address, certificate.der)
             if certificate.may_sign():
-                await publish_smime(store, address, certificate, key, bundle.chain, now)
+                chained = config.smime.published_chain
+                await publish_smime(store, address, certificate, key, bundle.chain, now, published=chained)
         return lab, certificate
 
     lab, certificate = in_store(config_path, work)
@@ -210,7 +211,7 @@ def publish(
         await store.admin.publish_certificate(address, certificate.der)
         click.echo(f"Published {_named(certificate)} as userCertificate of {address}")
         if key is not None:
-            await _publish_with_key(store, address, held, key, other)
+            await _publish_with_key(config, store, address, held, key, other)
         _tell_unserved(config, entry, certificate)
 
     in_store(config_path, work)
@@ -303,13 +304,13 @@ async def _import(config: "Config", store: "Store", file: Path, certificate: Par
 
 
 async def _publish_with_key(
-    store: "Store", address: str, held: FromFile, key: PrivateKey, other: ParsedCertificate | None
+    config: "Config", store: "Store", address: str, held: FromFile, key: PrivateKey, other: ParsedCertificate | None
 ) -> None:
     if not held.certificate.may_sign():
         click.echo("note: the key may not sign, so there is no userSMIMECertificate", err=True)
         return
-    now = datetime.now(UTC)
-    await publish_smime(store, address, held.certificate, key, held.chain, now, other)
+    now, chained = datetime.now(UTC), config.smime.published_chain
+    await publish_smime(store, address, held.certificate, key, held.chain, now, other, published=chained)
     click.echo(f"Published it as userSMIMECertificate, signed by {_named(held.certificate)}")
 
 

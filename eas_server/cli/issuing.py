@@ -7,6 +7,7 @@ from eas_server.cli.certificate_verdicts import values_with
 from eas_server.cli.lab_authority import CLOCK_SKEW, LabAuthority, new_serial
 from eas_server.cli.opening import Failed
 from eas_server.model.directory import DirectoryEntry
+from eas_server.model.settings import PublishedChain
 from eas_server.pki.certificate import ParsedCertificate, parse
 from eas_server.pki.cms import CmsError
 from eas_server.pki.directory_blobs import build_user_smime_certificate
@@ -62,13 +63,18 @@ async def publish_smime(
     chain: tuple[bytes, ...],
     now: datetime,
     other: ParsedCertificate | None = None,
+    *,
+    published: PublishedChain,
 ) -> None:
     """Each signature has its time in it: a value for the same certificate takes the place of the one before."""
     from eas_server.backends.sqlite import SMIME_CERTIFICATE
 
     encrypted_to = other or certificate
+    issuers = _to_publish(chain, published)
     try:
-        value = build_user_smime_certificate(certificate.der, key, chain, now, encryption_certificate=encrypted_to.der)
+        value = build_user_smime_certificate(
+            certificate.der, key, issuers, now, encryption_certificate=encrypted_to.der
+        )
     except CmsError as error:
         raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
     before = values_with(await entry_of(store, address), encrypted_to.sha256).get(encrypted_to.sha256, [])
@@ -76,6 +82,17 @@ async def publish_smime(
     for old in before:
         if old not in (value, encrypted_to.der):
             await store.admin.unpublish_certificate(address, old)
+
+
+def _to_publish(chain: tuple[bytes, ...], published: PublishedChain) -> tuple[bytes, ...]:
+    match published:
+        case PublishedChain.WITH_ROOT:
+            return chain
+        case PublishedChain.WITHOUT_ROOT:
+            parsed = [parse(der) for der in chain]
+            return tuple(each.der for each in parsed if each.subject != each.issuer)
+        case PublishedChain.NONE:
+            return ()
 
 
 def belongs(key: PrivateKey, certificate: ParsedCertificate) -> bool:

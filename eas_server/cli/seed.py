@@ -108,6 +108,7 @@ async def _plan(config: "Config", store: "Store", declared: "SeedFile") -> "list
         seed=declared.seed,
         domains=config.settings.domains,
         base=declared.path.parent,
+        published_chain=config.smime.published_chain,
     )
     actions = await plan_people(ground)
     actions += await plan_certificates(ground)

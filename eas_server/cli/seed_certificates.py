@@ -82,7 +82,8 @@ def _is_published(entry: DirectoryEntry | None, certificate: ParsedCertificate, 
 async def _publish(ground: Ground, address: str, held: FromFile, private: PrivateKey | None) -> None:
     await ground.store.admin.publish_certificate(address, held.certificate.der)
     if private is not None and held.certificate.may_sign():
-        await publish_smime(ground.store, address, held.certificate, private, held.chain, datetime.now(UTC))
+        now, chained = datetime.now(UTC), ground.published_chain
+        await publish_smime(ground.store, address, held.certificate, private, held.chain, now, published=chained)
 
 
 def _plan_issue(

@@ -15,6 +15,7 @@ from eas_server.errors import NoSuchThing
 from eas_server.model.directory import Account, DirectoryEntry
 from eas_server.model.ids import UserId
 from eas_server.model.preferences import CalendarRights, Delegates
+from eas_server.model.settings import PublishedChain
 from protocol.commands.resolve_recipients import MAX_PICTURE
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Ground:
     domains: tuple[str, ...]
     base: Path
     """The folder of the file, which its paths are relative to."""
+    published_chain: PublishedChain
 
     @property
     def new_users(self) -> frozenset[str]:

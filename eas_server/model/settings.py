@@ -75,6 +75,14 @@ class CrlCheck(Enum):
     """Nothing is asked of anybody; what clients set does not count."""
 
 
+class PublishedChain(Enum):
+    """Which issuers stand beside a person's certificate in userSMIMECertificate."""
+
+    WITH_ROOT = "with-root"
+    WITHOUT_ROOT = "without-root"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmimeSettings:
     """`[smime]`: what an administrator knows from Exchange's Set-SmimeConfig (docs/trust.md)."""
@@ -90,6 +98,8 @@ class SmimeSettings:
     """How long the members of a group are looked up for one answer."""
     secondary_addresses: bool = True
     """Certificates that name another address of the person than the primary one count."""
+    published_chain: PublishedChain = PublishedChain.WITH_ROOT
+    """What is published of a person's chain where the person's key is at hand."""
 
 
 class ReadReceipts(Enum):
