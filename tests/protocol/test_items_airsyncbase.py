@@ -6,7 +6,8 @@ import pytest
 
 from protocol.elements import Element
 from protocol.errors import MalformedXml
-from protocol.items.airsyncbase import Location
+from protocol.items.airsyncbase import AddAttachment, Attachment, Attachments, DeleteAttachment, Location, Method
+from protocol.items.email import Email
 from protocol.schema import dump, load, tag_of
 from tests.server.render.documents import ids_of
 
@@ -68,3 +69,65 @@ def test_a_location() -> None:
         assert [(each.tag, each.text) for each in dump(alone).children] == [(child.tag, child.text)]
         with pytest.raises(MalformedXml):
             load(Location, Element(tag_of(Location), [child, child]))
+
+
+ATTACHMENT = Attachment(
+    display_name="a;b <c>",
+    file_reference="1:2:0",
+    method=Method.NORMAL,
+    estimated_data_size=3,
+    content_id="i@x",
+    content_location="l/m",
+    is_inline=False,
+)
+
+
+@pytest.mark.requirement("MS-ASAIRS_R87", "MS-ASAIRS_R1323", "MS-ASAIRS_R1327", "MS-ASAIRS_R102", "MS-ASAIRS_R163")
+@pytest.mark.requirement("MS-ASAIRS_R164", "MS-ASAIRS_R168", "MS-ASAIRS_R169", "MS-ASAIRS_R170", "MS-ASAIRS_R191")
+@pytest.mark.requirement("MS-ASAIRS_R192", "MS-ASAIRS_R193", "MS-ASAIRS_R199", "MS-ASAIRS_R200", "MS-ASAIRS_R210")
+@pytest.mark.requirement("MS-ASAIRS_R217", "MS-ASAIRS_R218", "MS-ASAIRS_R219", "MS-ASAIRS_R221", "MS-ASAIRS_R222")
+@pytest.mark.requirement("MS-ASAIRS_R223", "MS-ASAIRS_R1081", "MS-ASAIRS_R1079")
+def test_what_is_told_of_an_attachment() -> None:
+    everything = Attachments(
+        changes=(
+            ATTACHMENT,
+            AddAttachment(client_id="c;1", method=Method.NORMAL, content=b"x", display_name="n"),
+            DeleteAttachment(file_reference="1:2:0"),
+        )
+    )
+    assert [child.tag.name for child in dump(everything).children] == ["Attachment", "Add", "Delete"]
+    assert load(Attachments, dump(everything)) == everything
+    told = dump(ATTACHMENT).children
+    assert {child.tag.name: child.text for child in told} == {
+        "DisplayName": "a;b <c>",
+        "FileReference": "1:2:0",
+        "Method": "1",
+        "EstimatedDataSize": "3",
+        "ContentId": "i@x",
+        "ContentLocation": "l/m",
+        "IsInline": "0",
+    }
+    for child in told:
+        assert not child.children
+        with pytest.raises(MalformedXml):
+            load(Attachment, Element(tag_of(Attachment), [*told, child]))
+        inner = [Element(c.tag, [Element(tag_of(Location), "x")]) if c is child else c for c in told]
+        with pytest.raises(MalformedXml):
+            load(Attachment, Element(tag_of(Attachment), inner))
+    add = dump(everything).children[1]
+    without = [child for child in add.children if child.tag.name != "ClientId"]
+    with pytest.raises(MalformedXml):
+        load(AddAttachment, Element(tag_of(AddAttachment), without))
+
+
+@pytest.mark.requirement("MS-ASAIRS_R232", "MS-ASAIRS_R235", "MS-ASAIRS_R236", "MS-ASAIRS_R233")
+def test_the_native_type_of_a_body() -> None:
+    for number in (1, 2, 3):
+        (child,) = dump(Email(native_body_type=number)).children
+        assert child.text == str(number)
+        assert not child.children
+        with pytest.raises(MalformedXml):
+            load(Email, Element(tag_of(Email), [child, child]))
+    for bad in ("0", "4", "x", "256"):
+        with pytest.raises(MalformedXml):
+            load(Email, Element(tag_of(Email), [Element(child.tag, bad)]))

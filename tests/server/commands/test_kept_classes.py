@@ -153,6 +153,7 @@ async def test_a_task_says_whether_it_is_done(box: Mailbox) -> None:
     assert [task.complete for task in tablet.held.values()] == [False]
 
 
+@pytest.mark.requirement("MS-ASCNTC_R455")
 async def test_what_one_device_knows_outlives_the_change_of_another_that_does_not(box: Mailbox) -> None:
     """The other one speaks 12.1 and names few properties as its own."""
     phone = await handset(box, "Contacts", "device1")

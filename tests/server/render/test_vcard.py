@@ -181,7 +181,7 @@ def test_empty_elements_clear() -> None:
     assert (kept.picture, kept.spouse) == (PIXEL, None)
 
 
-@pytest.mark.requirement("MS-ASCNTC_R384", "MS-ASCNTC_R381")
+@pytest.mark.requirement("MS-ASCNTC_R384", "MS-ASCNTC_R381", "MS-ASCNTC_R382", "MS-ASCNTC_R1021")
 def test_a_picture_beyond_the_limit() -> None:
     change(None, Contact(picture=bytes(36 * 1024)))
     with pytest.raises(InvalidItem):
