@@ -29,6 +29,7 @@ from eas_server.model.settings import (
     Settings,
     SmimeSettings,
     SyncSettings,
+    ValidationSettings,
 )
 from eas_server.submission.settings import LmtpSettings, SmtpSettings
 from eas_server.web.settings import (
@@ -90,6 +91,7 @@ class LimitsSection:
     connections: Timing = field(default_factory=Timing)
     sync: SyncSettings = field(default_factory=SyncSettings)
     recipients: RecipientSettings = field(default_factory=RecipientSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,7 @@ class Config:
             domains=tuple(domain.lower() for domain in self.server.domains),
             sync=self.limits.sync,
             recipients=self.limits.recipients,
+            validation=self.limits.validation,
             served=self.recipients,
             harvest=self.harvest,
             rights=self.rights,
@@ -392,3 +395,5 @@ def _check_limits(config: Config) -> None:
         raise Wrong(
             "limits.sync.default_window_size", f"must be between 1 and max_window_size ({sync.max_window_size})"
         )
+    if config.limits.validation.deadline_seconds <= 0:
+        raise Wrong("limits.validation.deadline_seconds", "must be more than 0")

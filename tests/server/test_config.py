@@ -66,6 +66,9 @@ max_heartbeat = 1000
 [limits.recipients]
 max_recipients = 50
 
+[limits.validation]
+deadline_seconds = 2.5
+
 [policies.guests]
 [policies.staff]
 strict = true
@@ -110,6 +113,7 @@ def test_a_whole_file() -> None:
     assert settings.domains == ("example.com",)
     assert settings.sync.max_heartbeat == 1000
     assert settings.recipients.max_recipients == 50
+    assert settings.validation.deadline_seconds == 2.5
     assert settings.default_policy == "guests"
     assert settings.policy_of_user == {UserId("alice@example.com"): "staff", UserId("bob@example.com"): "staff"}
     assert settings.policies["staff"].strict
