@@ -24,8 +24,8 @@ class Collection:
     sync_key: str | None = el("AirSync:SyncKey", default=None, max_length=MAX_ID)
     collection_id: str | None = el("GetItemEstimate:CollectionId", default=None, max_length=MAX_ID)
     conversation_mode: bool | None = el("AirSync:ConversationMode", default=None, since=V14_0)
-    filter_type: int | None = el("AirSync:FilterType", default=None, minimum=0, maximum=8)
-    options: tuple[Options, ...] = el(default=())
+    filter_type: int | None = el("AirSync:FilterType", default=None, minimum=0, maximum=8, until=V12_1)
+    options: tuple[Options, ...] = el(default=(), since=V14_0)
 
 
 @element("GetItemEstimate:GetItemEstimate")
