@@ -8,7 +8,7 @@ repeated below. Each port has an in-memory implementation in `eas_server.backend
 from eas_server.interfaces.documents import DocumentLibrary
 from eas_server.interfaces.mail import Changes, FolderStore, MailStore, SearchesMail, Written
 from eas_server.interfaces.people import Accounts, Authenticator, Directory, P, Preferences
-from eas_server.interfaces.pki import RevocationSource, TrustStore
+from eas_server.interfaces.pki import HarvestedCertificates, RevocationSource, TrustStore
 from eas_server.interfaces.state import KEPT_SUCCESSORS, DeviceChange, StateStore
 from eas_server.interfaces.submission import (
     CLIENT_ID_WINDOW,
@@ -43,6 +43,7 @@ __all__ = [
     "DocumentLibrary",
     "FolderStore",
     "Forwarding",
+    "HarvestedCertificates",
     "MailStore",
     "MailSubmission",
     "OutgoingQueue",

@@ -1,8 +1,10 @@
 """Trust, and evidence of revocation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from eas_server.model.certificates import Harvested
+from eas_server.model.ids import UserId
 from eas_server.model.trust import TrustCollection, Wanted
 
 
@@ -31,4 +33,28 @@ class RevocationSource(Protocol):
 
     async def kept(self, wanted: Wanted) -> bytes | None:
         """The octets where they are at hand and still hold. Asks nobody: somebody waits who must not wait."""
+        ...
+
+
+class HarvestedCertificates(Protocol):
+    """What signed mail told of its senders' certificates. Addresses are in lower case. Writes are durable."""
+
+    async def known(self, user: UserId | None, addresses: Collection[str]) -> Sequence[Harvested]:
+        """What the mail of a user, or (None) anybody's, told of these addresses; the one seen last comes first."""
+        ...
+
+    async def keep(self, found: Harvested) -> None:
+        """Keep a certificate. One that is known of that user and address keeps its `first_seen`.
+
+        Beyond MAX_HARVESTED_OF_ADDRESS, and of all addresses beyond MAX_HARVESTED_OF_USER, those seen least lately go.
+        Without effect for a user who is no more.
+        """
+        ...
+
+    async def forget(self, fingerprint: str) -> int:
+        """Drop a certificate wherever it was found; of how many users and addresses it was."""
+        ...
+
+    async def disputed(self) -> Sequence[Harvested]:
+        """Everybody's that are not served, for the administrator to look at: by address."""
         ...

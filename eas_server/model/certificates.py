@@ -1,9 +1,13 @@
 """Certificates of recipients: where they are looked for, which of them count, what is taken from signed mail."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 from itertools import pairwise
 from typing import Final
+
+from eas_server.model.ids import UserId
+from eas_server.model.trust import fingerprint_of
 
 
 class Place(Enum):
@@ -91,3 +95,29 @@ class HarvestSettings:
     scope: HarvestScope = HarvestScope.OFF
     max_message: int = 10 * 1024 * 1024
     """Octets; larger messages are left alone."""
+
+
+MAX_HARVESTED_OF_ADDRESS: Final = 8
+"""Of one address in one user's mail: several devices, and the last few renewals."""
+MAX_HARVESTED_OF_USER: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvested:
+    """A certificate (DER) out of signed mail that a user got. Instants are aware."""
+
+    user: UserId
+    address: str
+    """Whose it is, in lower case: the certificate names it, and the mail was from it."""
+    certificate: bytes
+    chain: tuple[bytes, ...] = ()
+    """What came along and may lead up to a root."""
+    first_seen: datetime
+    last_seen: datetime
+    disputed: bool = False
+    """Another authority's certificate for another key was there first and is still valid: this one is not served."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate in lower-case hexadecimal."""
+        return fingerprint_of(self.certificate)

@@ -10,6 +10,7 @@ from eas_server.backends.memory.trust import MemoryTrust
 from eas_server.model.trust import TrustCollection
 from eas_server.notify import ChangeNotifier
 from tests.contract.folders import FolderStoreContract
+from tests.contract.harvested import HarvestedContract
 from tests.contract.mail import MailStoreContract
 from tests.contract.notifying import NotifyingContract
 from tests.contract.people import AccountsContract, AuthenticatorContract, DirectoryContract
@@ -52,6 +53,9 @@ class TestState(StateStoreContract): ...
 
 
 class TestPreferences(PreferencesContract): ...
+
+
+class TestHarvested(HarvestedContract): ...
 
 
 class TestNotifying(NotifyingContract): ...

@@ -12,6 +12,7 @@ from eas_server.backends.sqlite import HashCost, Store, open_store
 from eas_server.model.trust import Anchor, TrustCollection
 from eas_server.notify import ChangeNotifier
 from tests.contract.folders import FolderStoreContract
+from tests.contract.harvested import HarvestedContract
 from tests.contract.mail import MailStoreContract
 from tests.contract.notifying import NotifyingContract
 from tests.contract.people import AccountsContract, AuthenticatorContract, DirectoryContract
@@ -72,6 +73,9 @@ class TestState(StateStoreContract): ...
 
 
 class TestPreferences(PreferencesContract): ...
+
+
+class TestHarvested(HarvestedContract): ...
 
 
 class TestNotifying(NotifyingContract): ...

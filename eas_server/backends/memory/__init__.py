@@ -1,5 +1,6 @@
 """All ports in memory: slow, without durability, and simple enough to be believed. Tests compare the others with it."""
 
+from eas_server.backends.memory.harvested import MemoryHarvested
 from eas_server.backends.memory.mail import MemoryFolders, MemoryMail
 from eas_server.backends.memory.people import MemoryPeople
 from eas_server.backends.memory.preferences import MemoryPreferences
@@ -18,6 +19,7 @@ class MemoryStore:
         self.mail = MemoryMail(world)
         self.state = MemoryState()
         self.preferences = MemoryPreferences(world)
+        self.harvested = MemoryHarvested(world)
         self.queue = MemoryQueue()
         self.submission = MemorySubmission(world, self.mail, self.queue)
         self.directory = self.accounts = self.authenticator = self.admin = MemoryPeople(world)

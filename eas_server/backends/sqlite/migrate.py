@@ -8,7 +8,7 @@ from pathlib import Path
 from eas_server.backends.sqlite.lock import PRIVATE
 from eas_server.errors import ConfigError, StoreUnavailable
 
-HEAD = "0004"
+HEAD = "0005"
 """The step that this program's schema stands at; a test compares it with the steps."""
 APPLICATION_ID = 0x45415353
 """Tells our databases from other SQLite files: `EASS`."""

@@ -310,3 +310,18 @@ trusted = Table(
     CheckConstraint("anchor IN ('root', 'intermediate')", name="anchor"),
 )
 """The virtual certificate collections: `collection` is a mail domain, or "" for those that have none of their own."""
+
+harvested = Table(
+    "harvested",
+    metadata,
+    Column("account", NUMBER, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    _number("first_seen", None),
+    _number("last_seen", None),
+    _number("disputed", None),
+    Index(None, "address"),
+)
+"""Certificates out of signed mail that an account got, by the address in lower case that they are for."""

@@ -13,6 +13,7 @@ from eas_server.backends.sqlite.admin import Administration
 from eas_server.backends.sqlite.directory import SqliteAccounts, SqliteDirectory
 from eas_server.backends.sqlite.folders import SqliteFolders
 from eas_server.backends.sqlite.foreign import Foreign
+from eas_server.backends.sqlite.harvested import SqliteHarvested
 from eas_server.backends.sqlite.lock import locked
 from eas_server.backends.sqlite.mail import SqliteMail
 from eas_server.backends.sqlite.mailboxes import Mailboxes
@@ -80,6 +81,7 @@ class Store:
         self.mail = SqliteMail(self._mailboxes, self._readers, self._writer, clock)
         self.state = SqliteState(self._readers, self._writer)
         self.trust = SqliteTrust(self._readers, self._writer, clock)
+        self.harvested = SqliteHarvested(self._readers, self._writer)
         self.preferences = SqlitePreferences(self._readers, self._writer)
         self.submission = SqliteSubmission(self._readers, self._writer, clock)
         self.queue = SqliteQueue(self._readers, self._writer, clock)
