@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from eas_server.backends.audit_file import AuditSettings
 from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.backends.revocation.settings import RevocationSettings
 from eas_server.backends.shares.settings import ShareSettings
@@ -102,6 +103,7 @@ class PolicySection:
     refresh_hours: int = 0
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
     settings: Mapping[str, bool | int | str | tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -159,6 +161,7 @@ class Config:
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     shares: tuple[ShareSettings, ...] = ()
     revocation: RevocationSettings = field(default_factory=RevocationSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     logging: LoggingSection = field(default_factory=LoggingSection)
     administration: AdministrationSection = field(default_factory=AdministrationSection)
     quirks: Mapping[str, Switch] = field(default_factory=dict)
@@ -189,6 +192,8 @@ class Config:
             default_policy=self.server.default_policy,
             policy_of_user={UserId(user.lower()): name for name, each in self.policies.items() for user in each.users},
             policy_of_group={group.lower(): name for name, each in self.policies.items() for group in each.groups},
+            policy_of_domain={each.lower(): name for name, policy in self.policies.items() for each in policy.domains},
+            audit_log=self.audit.log,
             quirks=self.quirks,
         )
 
@@ -335,17 +340,16 @@ def _check_ldap(config: Config) -> None:
 
 
 def _check_policies(config: Config) -> None:
-    assigned: dict[str, str] = {}
-    grouped: dict[str, str] = {}
+    assigned: dict[str, dict[str, str]] = {"users": {}, "groups": {}, "domains": {}}
     for name, policy in config.policies.items():
-        for group in policy.groups:
-            other = grouped.setdefault(group.lower(), name)
-            if other != name:
-                raise Wrong(f"policies.{name}.groups", f'"{group}" is in policies.{other} already')
-        for user in policy.users:
-            other = assigned.setdefault(user.lower(), name)
-            if other != name:
-                raise Wrong(f"policies.{name}.users", f'"{user}" is in policies.{other} already')
+        for domain in policy.domains:
+            if "@" in domain or not domain or domain != domain.strip(" ."):
+                raise Wrong(f"policies.{name}.domains", f'"{domain}" must be a mail domain: "example.com"')
+        for key, whom in (("groups", policy.groups), ("domains", policy.domains), ("users", policy.users)):
+            for each in whom:
+                other = assigned[key].setdefault(each.lower(), name)
+                if other != name:
+                    raise Wrong(f"policies.{name}.{key}", f'"{each}" is in policies.{other} already')
         for setting, value in policy.settings.items():
             problems = check_policy(name, {setting: value})
             if problems:

@@ -19,6 +19,8 @@ from starlette.routing import BaseRoute
 from eas_server.administration import switches, tokens
 from eas_server.administration.ports import Administered
 from eas_server.administration.tokens import Tokens
+from eas_server.backends.audit_file import FOLDER as AUDIT
+from eas_server.backends.audit_file import AuditFile
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
 from eas_server.backends.revocation.exchange import trusting
 from eas_server.backends.revocation.source import FOLDER as EVIDENCE
@@ -32,7 +34,7 @@ from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
 from eas_server.delivery.steps import deliver_through
 from eas_server.errors import ConfigError
-from eas_server.interfaces import Authenticator, Clock, Directory, DocumentLibrary, MailSubmission
+from eas_server.interfaces import Audit, Authenticator, Clock, Directory, DocumentLibrary, MailSubmission
 from eas_server.notify import ChangeNotifier
 from eas_server.render.mime import index_message
 from eas_server.submission.incoming import Incoming, IncomingPorts
@@ -72,6 +74,7 @@ RESTART_SECTIONS: Final = (
     "shares",
     "revocation",
     "lab",
+    "audit",
 )
 """Sections that a reload cannot bring into force."""
 
@@ -282,6 +285,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             authenticator=authenticator,
             trust=SystemTrust(store.trust, lambda: live.web.settings.smime),
             revocation=evidence,
+            audit=_audit(config, stack),
         )
         administered = Administered(
             people=store.admin,
@@ -321,6 +325,15 @@ def _evidence(config: Config, clock: Clock, stack: contextlib.AsyncExitStack) ->
     source = FetchingSource(config.revocation, config.store.path.parent / EVIDENCE, clock)
     stack.push_async_callback(source.close)
     return source
+
+
+def _audit(config: Config, stack: contextlib.AsyncExitStack) -> Audit | None:
+    """The audit trail, where one is kept."""
+    if not config.audit.enabled:
+        return None
+    trail = AuditFile(config.store.path.parent / AUDIT, config.audit)
+    stack.push_async_callback(asyncio.to_thread, trail.close)
+    return trail
 
 
 def _host(config: Config) -> str:

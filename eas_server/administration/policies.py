@@ -1,10 +1,11 @@
-"""Which policy holds for whom: what is assigned to a user goes before a group's, and that before the default."""
+"""Which policy holds for whom: what is assigned to a user goes before a group's, that before a domain's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eas_server.administration.switches import Switches, change, read
+from eas_server.commands.policy import policy_name
 from eas_server.errors import NoSuchThing
 from eas_server.interfaces import Accounts, Directory
 from eas_server.model.directory import EntryKind
@@ -34,6 +35,7 @@ class Assigned:
     policy: PolicySettings
     users: Sequence[str]
     groups: Sequence[str]
+    domains: Sequence[str] = ()
 
 
 def all_assigned(configured: Settings, switches: Switches) -> list[Assigned]:
@@ -45,6 +47,7 @@ def all_assigned(configured: Settings, switches: Switches) -> list[Assigned]:
             policy=policy,
             users=sorted(user for user, given in own.items() if given == name),
             groups=[group for group, given in groups.items() if given == name],
+            domains=sorted(domain for domain, given in configured.policy_of_domain.items() if given == name),
         )
         for name, policy in sorted(configured.policies.items())
     ]
@@ -99,7 +102,7 @@ async def policy_of(
 ) -> str:
     """The policy that holds for a user. Raises Unavailable."""
     members = await all_members(groups_with_policies(settings, switches), directory, accounts)
-    return assigned(settings, switches, members).get(user, settings.default_policy)
+    return policy_name(settings, assigned(settings, switches, members), user)
 
 
 def check_known(settings: Settings, policy: str) -> None:

@@ -23,7 +23,8 @@ def policy_group() -> None:
     """See policies, and assign them to users and groups while the server runs.
 
     Policies themselves stand in the configuration ([policies.NAME], docs/policies.md), where users and groups can be
-    named, too: what is assigned here goes before that, until `unassign`. A user's own policy goes before a group's.
+    named, too: what is assigned here goes before that, until `unassign`. A user's own policy goes before a group's, and
+    that before the one of a mail domain, which the configuration alone can name.
     """
 
 
@@ -46,6 +47,7 @@ def list_(config_path: Path, as_json: bool) -> None:
                     "default": each.policy.name == default,
                     "users": list(each.users),
                     "groups": list(each.groups),
+                    "domains": list(each.domains),
                     "settings": sorted(each.policy.settings),
                 }
                 for each in found
@@ -59,10 +61,11 @@ def list_(config_path: Path, as_json: bool) -> None:
             "yes" if each.policy.name == default else "no",
             ", ".join(each.users),
             ", ".join(each.groups),
+            ", ".join(each.domains),
         )
         for each in found
     ]
-    print_table(("POLICY", "STRICT", "DEFAULT", "USERS", "GROUPS"), rows)
+    print_table(("POLICY", "STRICT", "DEFAULT", "USERS", "GROUPS", "DOMAINS"), rows)
 
 
 @policy_group.command(

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from eas_server.commands.context import Context
 from eas_server.commands.rights import check_template_usable, protect
+from eas_server.commands.smime_policy import check_outgoing
 from eas_server.errors import CommandError, StoreFull, Unavailable
 from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission, Submitted
 from eas_server.model.blob import Joined, MemoryBlob
@@ -118,6 +119,7 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
     if message.protection is not None and routes.remote:
         # the protection is this server's alone: whoever has the message elsewhere could do anything with it
         raise CommandError(CommonStatus.IRM_OPERATION_NOT_PERMITTED, "a protected message for another server")
+    checked = await check_outgoing(message.octets, message.header, routes.addresses, digest, ctx)
     draft = await _draft(message, ctx, digest)
     hidden = await _hidden(message.header, routes, ctx)
     submission = Submission(
@@ -128,6 +130,8 @@ async def send(order: Order, ctx: Context, compose: Compose | None = None) -> bo
         now=ctx.now,
     )
     receipt = await _submit(submission, ctx)
+    if receipt.outcome is Submitted.ACCEPTED:
+        await checked.sent(ctx)
     if receipt.missed:
         await _report(routes, receipt.missed, draft, ctx)
     return _answer(receipt.outcome, ctx)

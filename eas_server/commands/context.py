@@ -13,6 +13,7 @@ from eas_server.commands.last_searches import LastSearches
 from eas_server.commands.last_syncs import LastSyncs
 from eas_server.interfaces import (
     Accounts,
+    Audit,
     Authenticator,
     ChangeNotifier,
     Directory,
@@ -57,6 +58,8 @@ class Ports:
     """None: nobody's certificates are trusted."""
     revocation: RevocationSource | None = None
     """None: nothing is fetched about certificates."""
+    audit: Audit | None = None
+    """None: no trail is kept."""
     guesses: Guesses = field(default_factory=Guesses)
     last_finds: LastFinds = field(default_factory=LastFinds)
     last_searches: LastSearches = field(default_factory=LastSearches)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -34,8 +34,16 @@ def assigned_policy(settings: Settings, user: UserId) -> PolicySettings | None:
     return settings.policies.get(_name_of(settings, user))
 
 
+def policy_name(settings: Settings, of_user: Mapping[str, str], user: str) -> str:
+    """The name of a user's policy: the one of user or group in `of_user`, else the mail domain's, else the default."""
+    own = of_user.get(user)
+    if own is not None:
+        return own
+    return settings.policy_of_domain.get(user.rpartition("@")[2].lower(), settings.default_policy)
+
+
 def _name_of(settings: Settings, user: UserId) -> str:
-    return settings.policy_of_user.get(user, settings.default_policy)
+    return policy_name(settings, settings.policy_of_user, user)
 
 
 def policy_digest(policy: PolicySettings) -> str:
@@ -109,6 +117,7 @@ __all__ = [
     "is_acknowledged",
     "offered",
     "policy_digest",
+    "policy_name",
     "policy_of",
     "refusal",
 ]

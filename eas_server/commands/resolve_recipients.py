@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from eas_server.commands.auditing import note_served
 from eas_server.commands.availability import free_busy_of
 from eas_server.commands.context import Command, Context, Ports
 from eas_server.commands.pictures import Pictures
@@ -107,10 +108,12 @@ async def handle(request: Request, ctx: Context) -> Response:
     free_busy = await _free_busy(outcomes, asked.availability, ctx.account.user, ctx.ports)
     served = await _served(outcomes, asked, Certified(ctx, contacts))
     answer = _Answer(asked, request.options.max_certificates, len(request.to), settings, served, free_busy)
-    return Response(
+    response = Response(
         status=Status.SUCCESS,
         responses=tuple(answer.to_one(to, outcome) for to, outcome in zip(request.to, outcomes, strict=True)),
     )
+    note_served(response, ctx)
+    return response
 
 
 def _asked(options: Options, version: ProtocolVersion, settings: RecipientSettings) -> Asked:

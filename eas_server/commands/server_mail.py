@@ -4,10 +4,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from eas_server.commands.auditing import note_composed
 from eas_server.commands.compose import MAILBOX_FULL
 from eas_server.commands.context import Context
 from eas_server.errors import StoreFull
-from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission
+from eas_server.interfaces import ClientSubmission, Delivery, Forwarding, Receipt, Submission, Submitted
 from eas_server.model.blob import Joined, MemoryBlob
 from eas_server.model.mail import FolderType, ItemState, MessageIndex, NewMessage
 from eas_server.render.mime import index_message
@@ -52,6 +53,8 @@ async def send_server_mail(mail: ServerMail, ctx: Context) -> Receipt:
         now=ctx.now,
     )
     receipt = await ctx.ports.submission.submit(submission)
+    if receipt.outcome is Submitted.ACCEPTED:
+        note_composed(routes.addresses, ctx)
     failures = [
         Failure(address=address, status=MAILBOX_FULL, diagnostic="the mailbox is full")
         for user, address in routes.local.items()

@@ -5,6 +5,7 @@ repeated below. Each port has an in-memory implementation in `eas_server.backend
 `tests/contract/` that every implementation inherits.
 """
 
+from eas_server.interfaces.audit import Audit
 from eas_server.interfaces.documents import DocumentLibrary
 from eas_server.interfaces.mail import Changes, FolderStore, MailStore, SearchesMail, Written
 from eas_server.interfaces.people import Accounts, Authenticator, Directory, P, Preferences
@@ -32,6 +33,7 @@ __all__ = [
     "KEPT_SUCCESSORS",
     "REPEAT_WINDOW",
     "Accounts",
+    "Audit",
     "Authenticator",
     "ChangeNotifier",
     "Changes",

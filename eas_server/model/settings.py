@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from eas_server.model.certificates import HarvestSettings, ServedCertificates
+from eas_server.model.enforcement import EnforcementSettings
 from eas_server.model.rights import RightsSettings
 from protocol.quirks import Switch
 
@@ -100,6 +101,7 @@ class SmimeSettings:
     """Certificates that name another address of the person than the primary one count."""
     published_chain: PublishedChain = PublishedChain.WITH_ROOT
     """What is published of a person's chain where the person's key is at hand."""
+    enforcement: EnforcementSettings = field(default_factory=EnforcementSettings)
 
 
 class ReadReceipts(Enum):
@@ -150,5 +152,9 @@ class Settings:
     policy_of_user: Mapping[str, str] = field(default_factory=dict)
     policy_of_group: Mapping[str, str] = field(default_factory=dict)
     """By the address or name of a group, the first that counts first; `policy_of_user` holds what came of it."""
+    policy_of_domain: Mapping[str, str] = field(default_factory=dict)
+    """For users of a mail domain who have none of their own and none of a group's."""
+    audit_log: bool = False
+    """Events of the audit trail are lines of the log, too."""
     quirks: Mapping[str, Switch] = field(default_factory=dict)
     """For whom quirks of `protocol.quirks` are let pass, by name; those that are not there, for everybody."""

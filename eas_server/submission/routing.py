@@ -40,6 +40,11 @@ class Routes:
     unresolved: tuple[str, ...] = ()
     """Names without a domain that are no local user or group."""
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All of them, as the message names them or a group does."""
+        return (*self.local.values(), *self.remote, *(each.address for each in self.unroutable), *self.unresolved)
+
 
 def normal_address(address: str) -> str:
     """`address` with its domain in lower case and A-labels (IDNA), as it goes into an envelope."""

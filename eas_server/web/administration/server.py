@@ -8,6 +8,7 @@ from typing import Final
 
 from eas_server.administration import policies, queue, switches, users
 from eas_server.administration.switches import Switches
+from eas_server.commands.policy import policy_name
 from eas_server.errors import NoSuchThing, Unfit
 from eas_server.interfaces import Queued
 from eas_server.web.administration.operations import NO_CONTENT, Call, Operation
@@ -57,7 +58,7 @@ def _policy_of(call: Call, user: str) -> EffectivePolicy:
     in_force = call.site.in_force
     settings = in_force.live.web.settings
     return EffectivePolicy(
-        policy=settings.policy_of_user.get(user, settings.default_policy),
+        policy=policy_name(settings, settings.policy_of_user, user),
         switched=in_force.switches.policy_of_user.get(user),
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from eas_server.administration import policies, texts, users
+from eas_server.commands.policy import policy_name
 from eas_server.errors import ThereAlready, Unfit
 from eas_server.model.directory import Account, DirectoryEntry
 from eas_server.model.preferences import CalendarRight, CalendarRights, Delegates
@@ -56,7 +57,7 @@ async def _details(call: Call, account: Account, entry: DirectoryEntry) -> UserD
         picture_octets=len(entry.picture),
         certificate_values=len(entry.user_certificates) + len(entry.smime_certificates),
         devices=[device.id for device in await call.world.state.devices(account.user)],
-        policy=settings.policy_of_user.get(account.user, settings.default_policy),
+        policy=policy_name(settings, settings.policy_of_user, account.user),
     )
 
 

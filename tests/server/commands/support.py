@@ -93,6 +93,7 @@ class Bench:
     documents: Any = None
     authenticator: Any = None
     trust: Any = None
+    audit: Any = None
     revocation: Any = None
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
@@ -135,6 +136,7 @@ class Bench:
             documents=self.documents,
             authenticator=self.authenticator,
             trust=self.trust,
+            audit=self.audit,
             revocation=self.revocation,
             guesses=self.guesses,
             last_syncs=self.last_syncs,
