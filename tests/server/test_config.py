@@ -169,6 +169,7 @@ LISTENER = '[[listeners]]\naddress = "127.0.0.1"\n'
         ("[ldap]\nbase_dn = 'x'\nuris = ['ldaps://x']\nattributes = {email = 'mail'}", "ldap.attributes.email"),
         ("[limits.http]\nmax_request = -5", "limits.http.max_request: must not be negative"),
         ("[limits.http]\nbody_grace = 'x'", "limits.http.body_grace: must be a number"),
+        ("[limits.validation]\ndeadline_seconds = 0", "limits.validation.deadline_seconds: must be more than 0"),
         ("[limits.sync]\nmin_heartbeat = 5000", "limits.sync.min_heartbeat: must not be more than max_heartbeat"),
         ("[limits.sync]\ndefault_window_size = 600", "must be between 1 and max_window_size"),
         ("[policies.a]\nsettings = {DevicePasswordEnable = true}", "DevicePasswordEnable: is no setting"),
