@@ -84,6 +84,13 @@ class RevocationSourceContract:
                 await place.source.fetch(wanted(place.url("/x")))
             assert (caught.value.refused, caught.value.unreadable) == (False, True)
 
+    async def test_what_is_at_hand_is_had_without_asking(self, place: Place) -> None:
+        assert await place.source.kept(wanted(place.url("/nothing"))) is None
+        assert await place.source.kept(wanted(place.forbidden)) is None
+        place.publish("/x", b"good")
+        await place.source.fetch(wanted(place.url("/x")))
+        assert await place.source.kept(wanted(place.url("/x"))) == b"good"
+
     async def test_what_may_not_be_asked(self, place: Place) -> None:
         with pytest.raises(EvidenceUnavailable) as caught:
             await place.source.fetch(wanted(place.forbidden))

@@ -57,9 +57,10 @@ class Budget:
 class Places:
     """So many at once for each key."""
 
-    def __init__(self, count: int, what: str) -> None:
+    def __init__(self, count: int, over: str) -> None:
+        """`over` says what is too much."""
         self._count = count
-        self._what = what
+        self._over = over
         self._taken: dict[Hashable, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
@@ -72,7 +73,7 @@ class Places:
                 async with asyncio.timeout_at(until):
                     await semaphore.acquire()
             except TimeoutError:
-                raise OverLimit(f"too many fetches {self._what} at once") from None
+                raise OverLimit(self._over) from None
             try:
                 yield
             finally:

@@ -5,7 +5,7 @@ Nothing outlives an exchange: each has a connection of its own, no cookies, no c
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -14,11 +14,12 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
-from eas_server.backends.revocation.addresses import Guard, Target
+from eas_server.backends.revocation.addresses import Address, Guard, Target
 from eas_server.backends.revocation.budget import Places
 from eas_server.backends.revocation.lookup import Lookup, Pinned
 from eas_server.backends.revocation.settings import RevocationSettings
 from eas_server.errors import ConfigError
+from eas_server.model.ids import UserId
 from eas_server.model.trust import EvidenceKind
 
 MAX_REDIRECTS: Final = 3
@@ -63,10 +64,13 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked."""
+    """What is asked, and for whom."""
 
     kind: EvidenceKind
     body: bytes
+    user: UserId
+    spend: Callable[[int], None]
+    """Told how many octets came, of answers that fail, too."""
 
 
 def trusting(settings: RevocationSettings) -> ssl.SSLContext:
@@ -88,7 +92,9 @@ class Exchange:
         self._guard = guard
         self._lookup = lookup
         self._check = check
-        self._hosts = Places(settings.parallel_per_host, "from one host")
+        self._hosts = Places(settings.parallel_per_host, "too many fetches from one host at once")
+        self._names = Places(settings.parallel_per_user, "too many names are looked up for one user")
+        self._lookups: set[asyncio.Task[Sequence[Address]]] = set()
         # the system's roots take a tenth of a second to read: they wait until they are needed
         self._tls = trusting(settings) if settings.ca_file else None
         self._most = {
@@ -116,22 +122,29 @@ class Exchange:
             patience = max(patience, clock() + left)
         raise Failed(f"more than {MAX_REDIRECTS} redirects", Scope.REQUEST, target.origin)
 
+    async def close(self) -> None:
+        """Wait for no lookup any more."""
+        lookups = list(self._lookups)
+        for task in lookups:
+            task.cancel()
+        await asyncio.gather(*lookups, return_exceptions=True)
+
     async def _hop(self, target: Target, question: Question, seconds: float) -> bytes | str:
         """The octets, or where they are instead."""
         try:
             async with asyncio.timeout(seconds):
-                pinned = await self._pinned(target)
+                pinned = await self._pinned(target, question.user)
                 return await self._asked(target, question, pinned)
         except TimeoutError:
             raise Failed("no whole answer in time", Scope.URL, target.origin) from None
 
-    async def _pinned(self, target: Target) -> Pinned:
+    async def _pinned(self, target: Target, user: UserId) -> Pinned:
         """The addresses of the target, checked; nothing is looked up twice, so nothing can change after the check."""
         if target.address is not None:
             return Pinned([target.address])
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                addresses = await self._lookup(target.host, target.port)
+                addresses = await asyncio.shield(self._looked_up(target, user))
         except OSError as error:
             # a TimeoutError is one, too
             raise Failed(f"the name cannot be looked up: {_said(error)}", Scope.HOST, target.origin) from None
@@ -139,6 +152,25 @@ class Exchange:
         if not checked:
             raise Failed("the name has no address", Scope.HOST, target.origin)
         return Pinned(checked)
+
+    def _looked_up(self, target: Target, user: UserId) -> asyncio.Task[Sequence[Address]]:
+        """A lookup that holds its user's place until it ends, though nobody waits any more: the system cannot break
+        it off, and somebody whose name servers hang must not take all its threads.
+        """
+
+        async def look_up() -> Sequence[Address]:
+            async with self._names.held(user, asyncio.get_running_loop().time()):
+                return await self._lookup(target.host, target.port)
+
+        task = asyncio.create_task(look_up())
+        self._lookups.add(task)
+        task.add_done_callback(self._forget_lookup)
+        return task
+
+    def _forget_lookup(self, task: asyncio.Task[Sequence[Address]]) -> None:
+        self._lookups.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _asked(self, target: Target, question: Question, pinned: Pinned) -> bytes | str:
         if target.scheme == "https" and self._tls is None:
@@ -203,6 +235,7 @@ class Exchange:
         octets = bytearray()
         async for piece in response.content.iter_chunked(PIECE):
             octets += piece
+            question.spend(len(piece))
             if len(octets) > most:
                 raise failed(f"an answer of more than {most} octets")
         if not octets:

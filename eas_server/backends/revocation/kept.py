@@ -22,6 +22,9 @@ OVERHEAD: Final = 1024
 THREADS: Final = 2
 DISK_SECONDS: Final = 5.0
 """How long the disk may take; after that the cache counts as empty."""
+ABSENT_SECONDS: Final = 30.0
+"""How long a glance believes that something is not on the disk: another process may have put it there."""
+MAX_ABSENT: Final = 10_000
 MAX_WAITING: Final = 256
 """What may wait for the disk."""
 
@@ -36,6 +39,7 @@ class KeptEvidence:
         self._waiting = 0
         self._memory: OrderedDict[bytes, Kept] = OrderedDict()
         self._size = 0
+        self._absent: OrderedDict[bytes, float] = OrderedDict()
 
     def recent(self, key: bytes) -> Kept | None:
         """What is kept in memory."""
@@ -52,6 +56,18 @@ class KeptEvidence:
         self._remember(key, kept)
         return kept
 
+    async def glance(self, key: bytes) -> Kept | None:
+        """The same for who asks often: what was not there a moment ago is not looked for."""
+        now = asyncio.get_running_loop().time()
+        if now < self._absent.get(key, now):
+            return None
+        kept = await self.find(key)
+        if kept is None:
+            self._absent[key] = now + ABSENT_SECONDS
+            if len(self._absent) > MAX_ABSENT:
+                self._absent.popitem(last=False)
+        return kept
+
     async def keep(self, key: bytes, kept: Kept) -> None:
         """Keep it."""
         self._remember(key, kept)
@@ -62,6 +78,7 @@ class KeptEvidence:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _remember(self, key: bytes, kept: Kept) -> None:
+        self._absent.pop(key, None)
         old = self._memory.pop(key, None)
         self._size -= 0 if old is None else _size(old)
         self._memory[key] = kept

@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from eas_server.backends.revocation.addresses import Address
+from eas_server.backends.revocation.budget import OverLimit
 
 Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 """The addresses of a name, for a port. Raises OSError where it has none."""
@@ -25,10 +26,17 @@ class SystemLookup:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="evidence-names")
+        self._running = 0
 
     async def __call__(self, host: str, port: int) -> Sequence[Address]:
-        """See Lookup."""
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        """See Lookup. Raises OverLimit while all threads are taken: that says nothing about this name."""
+        if self._running >= THREADS:
+            raise OverLimit("too many names are looked up at once")
+        self._running += 1
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        finally:
+            self._running -= 1
         addresses = dict.fromkeys(ip_address(entry[4][0]) for entry in found)
         return list(addresses)[:MAX_ADDRESSES]
 

@@ -91,9 +91,9 @@ class FetchingSource:
         self._names = SystemLookup()
         self._exchange = Exchange(settings, self._guard, lookup or self._names, self._check_host)
         self._budget = Budget(settings.user_fetches, settings.user_octets)
-        self._of_user = Places(settings.parallel_per_user, "for one user")
-        self._of_all = Places(settings.parallel, "for everybody")
-        self._judging = Places(1, "to be read for one user")
+        self._of_user = Places(settings.parallel_per_user, "too many fetches for one user at once")
+        self._of_all = Places(settings.parallel, "too many fetches at once")
+        self._judging = Places(1, "too many answers to be read for one user at once")
         self._kept = KeptEvidence(folder, settings.cache_size)
         self._asked = AskedFor()
         self._flights: dict[bytes, asyncio.Task[bytes]] = {}
@@ -125,8 +125,14 @@ class FetchingSource:
             errand = self._errand(wanted)
         except EvidenceUnavailable:
             return None
-        kept = self._kept.recent(errand.key) or await self._kept.find(errand.key)
-        return kept.octets if kept is not None and self._clock.now() < kept.until else None
+        now = self._clock.now()
+        self._asked.ask(errand.key, wanted, now)
+        kept = self._kept.recent(errand.key)
+        if kept is None or now >= kept.until:
+            kept = await self._kept.glance(errand.key)
+            if kept is not None:
+                self._asked.fetched(errand.key, kept.fetched, self._fresh_until(kept))
+        return kept.octets if kept is not None and now < kept.until else None
 
     async def run(self) -> None:
         """Fetch ahead what runs out, for as long as the server runs."""
@@ -154,6 +160,7 @@ class FetchingSource:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+        await self._exchange.close()
         self._kept.close()
         self._names.close()
         self._judges.shutdown(wait=False, cancel_futures=True)
@@ -242,12 +249,13 @@ class FetchingSource:
 
     async def _asked_for(self, errand: _Errand) -> bytes:
         patience = asyncio.get_running_loop().time() + self._patience
-        question = Question(errand.wanted.kind, errand.wanted.body)
+        question = Question(errand.wanted.kind, errand.wanted.body, errand.user, partial(self._spend, errand))
         async with self._of_user.held(errand.user, patience), self._of_all.held(None, patience):
-            octets = await self._exchange.ask(errand.target, question, patience)
+            return await self._exchange.ask(errand.target, question, patience)
+
+    def _spend(self, errand: _Errand, octets: int) -> None:
         if errand.ahead_of is None:
-            self._budget.add(errand.user, len(octets), self._clock.now())
-        return octets
+            self._budget.add(errand.user, octets, self._clock.now())
 
     async def _judged(self, errand: _Errand, octets: bytes) -> tuple[Kept, datetime | None]:
         """Whether it is evidence at all, and until when it holds. Raises Failed."""

@@ -1,5 +1,6 @@
 """A source over the loopback, a clock that can be moved, and a server that does what it should not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from eas_server.backends.revocation.settings import RevocationSettings
 from eas_server.backends.revocation.source import FetchingSource
+from eas_server.errors import EvidenceUnavailable
 from eas_server.model.ids import UserId
 from eas_server.model.trust import EvidenceKind, Wanted
 from tests.server.backends.revocation.hostile import Server, serving
@@ -105,6 +107,20 @@ def source(opened: Open) -> FetchingSource:
 
 async def all_of(pieces: Iterable[Awaitable[Any]]) -> list[Any]:
     """What they give, or raise."""
-    import asyncio
-
     return await asyncio.gather(*pieces, return_exceptions=True)
+
+
+def only_now(octets: bytes, fetched: object) -> None:
+    """Not to be served again."""
+
+
+async def refused(source: FetchingSource, url: str, reason: str) -> None:
+    with pytest.raises(EvidenceUnavailable, match=reason) as caught:
+        await source.fetch(wanted(url))
+    assert caught.value.refused
+
+
+async def failed(source: FetchingSource, url: str, reason: str = "", **more: Any) -> None:
+    with pytest.raises(EvidenceUnavailable, match=reason or None) as caught:
+        await source.fetch(wanted(url, **more))
+    assert not caught.value.refused

@@ -1,5 +1,6 @@
 """https is checked, and its failures count."""
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -95,8 +96,6 @@ async def test_http_where_https_was_asked_for(opened: Open, names: Names) -> Non
 
 
 async def test_a_handshake_that_hangs_has_its_time(opened: Open, names: Names) -> None:
-    import asyncio
-
     names.addresses[HOST] = [["127.0.0.1"]]
     leave = asyncio.Event()
 

@@ -1,199 +1,34 @@
-"""The fetcher: the address that is connected to, what is kept, what is remembered, how much is fetched."""
+"""What is remembered of failures, and how much is fetched."""
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
-from datetime import timedelta
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eas_server.backends.revocation.lookup import Pinned, SystemLookup
+from eas_server.backends.revocation.budget import OverLimit
+from eas_server.backends.revocation.lookup import THREADS, SystemLookup
 from eas_server.backends.revocation.source import FetchingSource
 from eas_server.errors import EvidenceUnavailable
 from eas_server.model.ids import UserId
 from eas_server.model.trust import EvidenceKind
 from tests.server.backends.revocation import hostile
-from tests.server.backends.revocation.conftest import ALICE, BOB, MovedClock, Names, all_of, wanted
+from tests.server.backends.revocation.conftest import (
+    ALICE,
+    BOB,
+    MovedClock,
+    Names,
+    all_of,
+    failed,
+    only_now,
+    refused,
+    wanted,
+)
 from tests.server.backends.revocation.hostile import Server
 
 Open = Callable[..., FetchingSource]
-
-
-def only_now(octets: bytes, fetched: object) -> None:
-    """Not to be served again."""
-
-
-async def refused(source: FetchingSource, url: str, reason: str) -> None:
-    with pytest.raises(EvidenceUnavailable, match=reason) as caught:
-        await source.fetch(wanted(url))
-    assert caught.value.refused
-
-
-async def failed(source: FetchingSource, url: str, reason: str = "", **more: Any) -> None:
-    with pytest.raises(EvidenceUnavailable, match=reason or None) as caught:
-        await source.fetch(wanted(url, **more))
-    assert not caught.value.refused
-
-
-class TestAddresses:
-    async def test_an_address_inside(self, opened: Open, server: Server) -> None:
-        source = opened(allow_networks=())
-        await refused(source, server.url("/x.crl"), "127.0.0.1: not public")
-        assert server.asked == []
-
-    async def test_a_name_for_an_address_inside(self, opened: Open, server: Server, names: Names) -> None:
-        names.addresses["evil.example"] = [["127.0.0.1", "::1"]]
-        source = opened(allow_networks=())
-        await refused(source, server.url("/x.crl", "evil.example"), "evil.example is at 127.0.0.1: not public")
-        # it is remembered: a name that changes its mind is not looked up with each question
-        await refused(source, server.url("/x.crl", "evil.example"), "not asked again until")
-        assert names.asked == ["evil.example"]
-        assert server.asked == []
-
-    async def test_a_name_of_the_system_for_the_loopback(self, opened: Open, server: Server) -> None:
-        await refused(opened(allow_networks=(), lookup=None), server.url("/x.crl", "localhost"), "not public")
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        source = opened(allow_hosts=("localhost",), lookup=None)
-        assert await source.fetch(wanted(server.url("/x.crl", "localhost"))) == b"evidence"
-
-    async def test_a_name_that_changes_between_the_check_and_the_connection(
-        self, opened: Open, server: Server, names: Names
-    ) -> None:
-        # the address that was checked is the one that is connected to: there is no second look to deceive
-        names.addresses["rebind.example"] = [["127.0.0.1"], ["127.66.6.6"]]
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        source = opened(allow_networks=("127.0.0.1/32",))
-        assert await source.fetch(wanted(server.url("/x.crl", "rebind.example"))) == b"evidence"
-        assert names.asked == ["rebind.example"]
-
-    async def test_a_name_that_changes_between_redirects(self, opened: Open, server: Server, names: Names) -> None:
-        names.addresses["rebind.example"] = [["127.0.0.1"], ["127.66.6.6"]]
-        server.answers["/a"] = hostile.redirect(server.url("/b", "rebind.example"))
-        source = opened(allow_networks=("127.0.0.1/32",))
-        await refused(source, server.url("/a", "rebind.example"), "rebind.example is at 127.66.6.6: not public")
-        assert len(server.asked) == 1
-
-    async def test_a_library_that_would_connect_elsewhere_is_stopped(self) -> None:
-        pinned = Pinned([ip_address("93.184.215.14")])
-        family, kind = __import__("socket").AF_INET, __import__("socket").SOCK_STREAM
-        with pytest.raises(PermissionError):
-            pinned.socket((family, kind, 6, "", ("127.0.0.1", 80)))
-        pinned.socket((family, kind, 6, "", ("93.184.215.14", 80))).close()
-        assert [each["host"] for each in await pinned.resolve("anything", 80)] == ["93.184.215.14"]
-
-    @pytest.mark.parametrize(
-        ("where", "reason"),
-        [
-            ("http://169.254.169.254/latest/meta-data/", "secrets of their machines"),
-            ("http://10.0.0.1/", "not public"),
-            ("http://[::1]/", "not public"),
-            ("http://0x7f.1/", "usual form"),
-            ("//10.0.0.1/", "not public"),
-            ("file:///etc/passwd", "not file"),
-            ("ldap://dc.example.com/", "not ldap"),
-            ("https://user@example.com/", "user name"),
-            ("http://example.com:25/", "port 25"),
-            ("http://example.com/\\evil", "do not belong"),
-        ],
-    )
-    async def test_redirects_are_checked_like_the_first(
-        self, source: FetchingSource, server: Server, where: str, reason: str
-    ) -> None:
-        server.answers["/x.crl"] = hostile.redirect(where)
-        await refused(source, server.url("/x.crl"), reason)
-
-    async def test_the_system_looks_up_names(self) -> None:
-        lookup = SystemLookup()
-        assert ip_address("127.0.0.1") in await lookup("localhost", 80)
-        for name in ("a" * 64 + ".example", "."):
-            with pytest.raises(OSError):  # noqa: PT011 — the system's own words
-                await lookup(name, 80)
-        lookup.close()
-
-
-class TestKeeping:
-    async def test_kept_as_long_as_it_holds(self, source: FetchingSource, server: Server, clock: MovedClock) -> None:
-        server.answers["/x.crl"] = hostile.body(b"first")
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"first"
-        server.answers["/x.crl"] = hostile.body(b"second")
-        clock.move(hours=23, minutes=59)
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"first"
-        clock.move(minutes=1)
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"second"
-        assert server.times("/x.crl") == 2
-
-    async def test_not_kept_where_it_may_not_be(self, source: FetchingSource, server: Server) -> None:
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        for keep_until in (only_now, lambda octets, fetched: fetched, lambda octets, fetched: fetched - timedelta(1)):
-            assert await source.fetch(wanted(server.url("/x.crl"), keep_until=keep_until)) == b"evidence"
-        assert server.times("/x.crl") == 3
-
-    async def test_kind_url_and_body_make_the_difference(self, source: FetchingSource, server: Server) -> None:
-        for path in ("/x", "/X", "/x?y"):
-            server.answers[path] = hostile.body(b"evidence")
-        for _ in range(2):
-            await source.fetch(wanted(server.url("/x")))
-            await source.fetch(wanted(server.url("/X")))
-            await source.fetch(wanted(server.url("/x?y")))
-            await source.fetch(wanted(server.url("/x"), EvidenceKind.ISSUER))
-            await source.fetch(wanted(server.url("/x"), EvidenceKind.OCSP, body=b"one"))
-            await source.fetch(wanted(server.url("/x"), EvidenceKind.OCSP, body=b"two"))
-        assert len(server.asked) == 6
-
-    async def test_kept_over_a_restart_and_for_other_processes(
-        self, opened: Open, server: Server, clock: MovedClock
-    ) -> None:
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        first, second = opened(), opened()
-        assert await first.fetch(wanted(server.url("/x.crl"))) == b"evidence"
-        await first.close()
-        assert await second.fetch(wanted(server.url("/x.crl"), user=BOB)) == b"evidence"
-        assert server.times("/x.crl") == 1
-        clock.move(days=1)
-        assert await second.fetch(wanted(server.url("/x.crl"))) == b"evidence"
-        assert server.times("/x.crl") == 2
-
-    async def test_what_is_old_is_asked_for_anew_and_holds_without_an_answer(
-        self, opened: Open, server: Server, clock: MovedClock
-    ) -> None:
-        def for_a_week(octets: bytes, fetched: Any) -> Any:
-            return fetched + timedelta(days=7)
-
-        source = opened(max_age=3600.0)
-        weekly = wanted(server.url("/x.crl"), keep_until=for_a_week)
-        server.answers["/x.crl"] = hostile.body(b"first")
-        await source.fetch(weekly)
-        clock.move(hours=2)
-        server.answers["/x.crl"] = hostile.status("503 Later")
-        assert await source.fetch(weekly) == b"first"
-        assert await source.fetch(weekly) == b"first"
-        assert server.times("/x.crl") == 2
-        clock.move(hours=2)
-        server.answers["/x.crl"] = hostile.body(b"second")
-        assert await source.fetch(weekly) == b"second"
-        clock.move(days=8)
-        server.answers["/x.crl"] = hostile.status("503 Later")
-        await failed(source, server.url("/x.crl"))
-
-    async def test_what_may_not_be_asked_any_more_is_not_served_either(self, opened: Open, server: Server) -> None:
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        await opened().fetch(wanted(server.url("/x.crl")))
-        await refused(opened(enabled=False), server.url("/x.crl"), "enabled is false")
-        await refused(opened(allow_networks=()), server.url("/x.crl"), "not public")
-
-    async def test_a_disk_that_fails_costs_nothing_but_the_cache(
-        self, opened: Open, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        (tmp_path / "taken").write_text("not a folder")
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        source = opened("taken")
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"evidence"
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"evidence"
-        assert server.times("/x.crl") == 1
-        assert "cannot be kept" in caplog.text
 
 
 class TestFailures:
@@ -318,6 +153,46 @@ class TestHowMuch:
         await source.fetch(wanted(server.url("/1")))
         await refused(source, server.url("/2"), "within an hour")
 
+    async def test_also_of_answers_that_are_none(self, opened: Open, server: Server) -> None:
+        server.answers = {f"/{number}": hostile.octets(hostile.response(b"x" * 600, length=700)) for number in range(3)}
+        source = opened(user_octets=1000)
+        await failed(source, server.url("/0"))
+        await failed(source, server.url("/1"))
+        await refused(source, server.url("/2"), "within an hour")
+
+    async def test_lookups_that_hang_take_their_user_s_threads_alone(
+        self, opened: Open, server: Server, names: Names
+    ) -> None:
+        async def lookup(host: str, port: int) -> Any:
+            if host.endswith(".hang.example"):
+                await asyncio.Event().wait()
+            return await names(host, port)
+
+        names.addresses["good.example"] = [["127.0.0.1"]]
+        server.answers["/x.crl"] = hostile.body(b"evidence")
+        source = opened(lookup=lookup, connect_timeout=0.05, parallel_per_user=2)
+        for number in range(2):
+            await failed(source, server.url("/", f"{number}.hang.example"), "cannot be looked up: TimeoutError")
+        # nobody waits for the two any more, and yet they hold their places
+        await failed(source, server.url("/x.crl", "good.example"), "too many names are looked up for one user$")
+        found = await source.fetch(wanted(server.url("/x.crl", "good.example"), user=BOB))
+        assert found == b"evidence"
+
+    async def test_a_lookup_that_cannot_begin_says_nothing_about_the_name(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release = threading.Event()
+        monkeypatch.setattr("eas_server.backends.revocation.lookup._look_up", lambda host, port: release.wait() and [])
+        lookup = SystemLookup()
+        hanging = [asyncio.create_task(lookup(f"{number}.example", 80)) for number in range(THREADS)]
+        await asyncio.sleep(0)
+        with pytest.raises(OverLimit):
+            await lookup("good.example", 80)
+        release.set()
+        await all_of(hanging)
+        assert await lookup("good.example", 80) == []
+        lookup.close()
+
     async def test_a_failure_counts_once(self, opened: Open, server: Server) -> None:
         source = opened(user_fetches=2)
         for _ in range(5):
@@ -396,103 +271,6 @@ class TestHowMuch:
         assert not any(task.done() for task in hanging)
         await source.close()
         assert {str(each) for each in await all_of(hanging)} == {"the server stops"}
-
-
-class TestRefreshing:
-    async def test_what_was_asked_for_is_fetched_anew_before_it_runs_out(
-        self, source: FetchingSource, server: Server, clock: MovedClock
-    ) -> None:
-        server.answers["/x.crl"] = hostile.body(b"first")
-        await source.fetch(wanted(server.url("/x.crl")))
-        clock.move(hours=1)
-        await source.fetch(wanted(server.url("/x.crl")))
-        await source.refresh()
-        assert server.times("/x.crl") == 1
-        clock.move(hours=21)
-        server.answers["/x.crl"] = hostile.body(b"second")
-        await source.refresh()
-        await source.refresh()
-        assert server.times("/x.crl") == 2
-        clock.move(hours=10)
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"second"
-        assert server.times("/x.crl") == 2
-
-    async def test_what_nobody_asked_for_since_is_not(
-        self, source: FetchingSource, server: Server, clock: MovedClock
-    ) -> None:
-        server.answers["/x.crl"] = hostile.body(b"first")
-        await source.fetch(wanted(server.url("/x.crl")))
-        clock.move(hours=23)
-        await source.refresh()
-        assert server.times("/x.crl") == 1
-
-    async def test_what_holds_for_minutes_is_not(
-        self, source: FetchingSource, server: Server, clock: MovedClock
-    ) -> None:
-        def briefly(octets: bytes, fetched: Any) -> Any:
-            return fetched + timedelta(minutes=5)
-
-        server.answers["/x.crl"] = hostile.body(b"first")
-        for _ in range(5):
-            await source.fetch(wanted(server.url("/x.crl"), keep_until=briefly))
-            clock.move(minutes=1)
-        clock.move(seconds=-30)
-        await source.refresh()
-        assert server.times("/x.crl") == 1
-
-    async def test_a_refresh_that_fails_changes_nothing(
-        self, source: FetchingSource, server: Server, clock: MovedClock
-    ) -> None:
-        server.answers["/x.crl"] = hostile.body(b"first")
-        await source.fetch(wanted(server.url("/x.crl")))
-        clock.move(hours=23)
-        await source.fetch(wanted(server.url("/x.crl")))
-        server.answers["/x.crl"] = hostile.reset
-        await source.refresh()
-        assert await source.fetch(wanted(server.url("/x.crl"))) == b"first"
-        assert server.times("/x.crl") == 2
-
-    async def test_it_costs_no_user_anything(self, opened: Open, server: Server, clock: MovedClock) -> None:
-        source = opened(user_fetches=1)
-        server.answers["/x.crl"] = hostile.body(b"first")
-        await source.fetch(wanted(server.url("/x.crl")))
-        clock.move(hours=23)
-        await source.fetch(wanted(server.url("/x.crl")))
-        await source.refresh()
-        assert server.times("/x.crl") == 2
-        server.answers["/y.crl"] = hostile.body(b"first")
-        assert await source.fetch(wanted(server.url("/y.crl"))) == b"first"
-
-    async def test_what_another_process_refreshed_is_not_fetched_again(
-        self, opened: Open, server: Server, clock: MovedClock
-    ) -> None:
-        one, other = opened(), opened()
-        server.answers["/x.crl"] = hostile.body(b"evidence")
-        for source in (one, other):
-            await source.fetch(wanted(server.url("/x.crl")))
-        clock.move(hours=23)
-        for source in (one, other):
-            await source.fetch(wanted(server.url("/x.crl")))
-        for source in (one, other):
-            await source.refresh()
-        assert server.times("/x.crl") == 2
-
-    async def test_the_job_runs_until_it_is_cancelled(
-        self, source: FetchingSource, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        rounds = iter(range(3))
-        third = asyncio.Event()
-
-        async def refresh() -> None:
-            if next(rounds, None) is None:
-                third.set()
-
-        monkeypatch.setattr("eas_server.backends.revocation.source.REFRESH_SECONDS", 0.001)
-        monkeypatch.setattr(source, "refresh", refresh)
-        job = asyncio.create_task(source.run())
-        await third.wait()
-        job.cancel()
-        assert isinstance((await all_of([job]))[0], asyncio.CancelledError)
 
 
 async def test_after_the_end(source: FetchingSource, server: Server) -> None:
