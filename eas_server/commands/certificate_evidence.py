@@ -39,6 +39,8 @@ MAX_ISSUER_QUESTIONS: Final = 8
 """For one certificate."""
 PATHS_ASKED_ABOUT: Final = 4
 JUDGE_THREADS: Final = 2
+READ_AT_ONCE: Final = 64 * 1024
+"""Octets that are read without further ado; a CRL may have some millions."""
 
 _JUDGES: Final = ThreadPoolExecutor(JUDGE_THREADS, thread_name_prefix="certificates")
 
@@ -78,7 +80,7 @@ class EvidenceGatherer:
             for question in about_revocation(path)
         ]
         crls, answers, more_missing = await self._revocation(questions)
-        further = list(dict.fromkeys(question for crl in crls for question in about_crl(crl)))
+        further = list(dict.fromkeys([question for crl in crls for question in await _apart(_about, crl, crl)]))
         found, still_missing = await self._all(further)
         deltas = _of_kind(found, EvidenceKind.CRL)
         return Evidence(
@@ -126,7 +128,7 @@ class EvidenceGatherer:
                 missing.append(answer)
                 continue
             try:
-                found += [(question.kind, der) for der in _read(question.kind, answer)]
+                found += [(question.kind, der) for der in await _apart(_read, answer, question.kind, answer)]
             except EvidenceError as error:
                 missing.append(_missing(question, Failure.UNREADABLE, str(error)))
         return found, missing
@@ -155,6 +157,15 @@ class EvidenceGatherer:
             return _missing(question, Failure.OFFLINE, "no answer in time")
         except EvidenceUnavailable as error:
             return _missing(question, _failure(error), str(error))
+
+
+async def _apart(work: Callable[P, T], octets: bytes, *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of `work` on `octets`; where they are many, as `judging` does it."""
+    return work(*args, **kwargs) if len(octets) <= READ_AT_ONCE else await judging(work, *args, **kwargs)
+
+
+def _about(crl: bytes) -> list[Question]:
+    return list(about_crl(crl))
 
 
 def _build(certificate: bytes, strangers: Iterable[bytes], trust: TrustCollection, now: datetime) -> Paths:

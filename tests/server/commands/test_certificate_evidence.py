@@ -219,3 +219,14 @@ async def test_what_is_asked_says_how_long_it_keeps() -> None:
     _, source = await gathered(bob, {})
     assert source.asked[0].keep_until(crl(ROOT), NOW) == NOW + timedelta(days=1)
     assert source.asked[0].user == ALICE
+
+
+async def test_a_large_crl_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate_evidence, "READ_AT_ONCE", 10_000)
+    others = [person(ROOT, subject_key=making.key("other")) for _ in range(400)]
+    bob = person(ROOT, crl_urls=[URL + "ca.crl"])
+    large = crl(ROOT, *others, bob, freshest=[URL + "delta.crl"])
+    assert len(large) > certificate_evidence.READ_AT_ONCE
+    evidence, source = await gathered(bob, {URL + "ca.crl": large, URL + "delta.crl": crl(ROOT, base=1, number=2)})
+    assert [wanted.url for wanted in source.asked] == [URL + "ca.crl", URL + "delta.crl"]
+    assert judged(bob, evidence).status == 13
