@@ -222,7 +222,7 @@ async def test_what_is_asked_says_how_long_it_keeps() -> None:
 
 
 async def test_a_large_crl_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate_evidence, "READ_AT_ONCE", 10_000)
+    monkeypatch.setattr(certificate_evidence, "READ_AT_ONCE", 4000)
     others = [person(ROOT, subject_key=making.key("other")) for _ in range(400)]
     bob = person(ROOT, crl_urls=[URL + "ca.crl"])
     large = crl(ROOT, *others, bob, freshest=[URL + "delta.crl"])
