@@ -32,9 +32,11 @@ from eas_server.commands.context import Command, Ports
 from eas_server.commands.protected_mail import ProtectedMail
 from eas_server.commands.registry import load_commands
 from eas_server.config import Config, load
+from eas_server.delivery.harvest import HarvestPorts
 from eas_server.delivery.steps import deliver_through
 from eas_server.errors import ConfigError
 from eas_server.interfaces import Audit, Authenticator, Clock, Directory, DocumentLibrary, MailSubmission
+from eas_server.model.settings import Settings
 from eas_server.notify import ChangeNotifier
 from eas_server.render.mime import index_message
 from eas_server.submission.incoming import Incoming, IncomingPorts
@@ -285,6 +287,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
             authenticator=authenticator,
             trust=SystemTrust(store.trust, lambda: live.web.settings.smime),
             revocation=evidence,
+            harvested=store.harvested,
             audit=_audit(config, stack),
         )
         administered = Administered(
@@ -344,6 +347,10 @@ def _host(config: Config) -> str:
 
 def delivering(config: Config, store: Store, inner: MailSubmission, live: Live | None = None) -> MailSubmission:
     """`inner` with all that becomes of mail besides its delivery; `live` has settings that may change meanwhile."""
+
+    def settings() -> Settings:
+        return config.settings if live is None else live.web.settings
+
     return deliver_through(
         inner,
         folders=store.folders,
@@ -353,7 +360,12 @@ def delivering(config: Config, store: Store, inner: MailSubmission, live: Live |
         preferences=store.preferences,
         host=_host(config),
         domains=config.settings.domains,
-        answered=lambda: (config.settings if live is None else live.web.settings).mail.automatic_replies,
+        answered=lambda: settings().mail.automatic_replies,
+        harvest=HarvestPorts(
+            kept=store.harvested,
+            trust=SystemTrust(store.trust, lambda: settings().smime),
+            settings=lambda: settings().harvest,
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from eas_server.interfaces import (
     Directory,
     DocumentLibrary,
     FolderStore,
+    HarvestedCertificates,
     MailStore,
     MailSubmission,
     Preferences,
@@ -58,6 +59,8 @@ class Ports:
     """None: nobody's certificates are trusted."""
     revocation: RevocationSource | None = None
     """None: nothing is fetched about certificates."""
+    harvested: HarvestedCertificates | None = None
+    """None: signed mail tells nothing about its senders' certificates."""
     audit: Audit | None = None
     """None: no trail is kept."""
     guesses: Guesses = field(default_factory=Guesses)

@@ -5,19 +5,19 @@ A source that counts less is looked at for those only who have no valid certific
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from eas_server.commands.certificate_evidence import judging
 from eas_server.commands.context import Context
 from eas_server.commands.recipient_contacts import OwnContacts
 from eas_server.commands.recipient_verdicts import PathVerdicts
-from eas_server.model.certificates import Place, ServedCertificates
+from eas_server.model.certificates import HarvestScope, Place, ServedCertificates, Source
 from eas_server.model.directory import DirectoryEntry
 from eas_server.pki.certificate import ParsedCertificate
 from eas_server.pki.directory_blobs import certificates_of
-from eas_server.pki.select import Candidate, Judge, Reason, Selection, select
+from eas_server.pki.select import Candidate, Judge, Reason, Selection, any_path, select
 from eas_server.pki.verdict import Verdict
+from eas_server.render.out_of_office import normal
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,9 @@ class Certified:
         self._all_addresses = ctx.settings.smime.secondary_addresses
         self._now = ctx.now
         self._contacts = contacts
+        self._kept = ctx.ports.harvested
+        self._scope = ctx.settings.harvest.scope
+        self._user = ctx.account.user
         self._verdicts = PathVerdicts(ctx.ports, ctx.account, ctx.settings.served, ctx.now)
         self._known: dict[bytes, Verdict] = {}
 
@@ -61,27 +64,38 @@ class Certified:
             return [candidate for candidate in found if candidate.source in self._rules.sources]
         if place is Place.CONTACTS:
             return await self._contacts.candidates(self._names(person)[:MAX_ADDRESSES])
-        return []
+        return await self._harvested(self._names(person)[:MAX_ADDRESSES])
+
+    async def _harvested(self, addresses: Sequence[str]) -> list[Candidate]:
+        if self._kept is None or self._scope is HarvestScope.OFF:
+            return []
+        user = None if self._scope is HarvestScope.EVERYBODY else self._user
+        known = await self._kept.known(user, [normal(address) for address in addresses])
+        return [
+            Candidate(der=each.certificate, source=Source.HARVESTED, chain=each.chain)
+            for each in known
+            if not each.disputed
+        ]
 
     async def _selected(self, people: Sequence[DirectoryEntry], gathered: _Candidates) -> dict[str, Selection]:
         """First without what costs much: certificates that are out for another reason need no verdict."""
-        if not await self._verdicts.wanted():
-            return await self._in_turn(people, gathered, self._rules, None)
-        likely = await self._in_turn(people, gathered, replace(self._rules, require_trusted=False), None)
+        harvested = any(each.source is Source.HARVESTED for found in gathered.values() for each in found)
+        if not (harvested or await self._verdicts.wanted()):
+            return await self._in_turn(people, gathered, None)
+        likely = await self._in_turn(people, gathered, any_path)
         chains = {candidate.der: candidate.chain for found in gathered.values() for candidate in found[::-1]}
         unknown = {der: chains[der] for selection in likely.values() for der in _valid_in(selection)}
         self._known |= await self._verdicts.of({der: c for der, c in unknown.items() if der not in self._known})
-        return await self._in_turn(people, gathered, self._rules, self._judge)
+        return await self._in_turn(people, gathered, self._judge)
 
     async def _in_turn(
         self,
         people: Sequence[DirectoryEntry],
         gathered: _Candidates,
-        rules: ServedCertificates,
         judge: Judge | None,
     ) -> dict[str, Selection]:
         def work() -> dict[str, Selection]:
-            return {person.key: self._one(person, gathered[person.key], rules, judge) for person in people}
+            return {person.key: self._one(person, gathered[person.key], judge) for person in people}
 
         return work() if len(people) <= FEW else await judging(work)
 
@@ -89,7 +103,6 @@ class Certified:
         self,
         person: DirectoryEntry,
         candidates: Sequence[Candidate],
-        rules: ServedCertificates,
         judge: Judge | None,
     ) -> Selection:
         return select(
@@ -97,7 +110,7 @@ class Certified:
             addresses=frozenset(self._names(person)),
             now=self._now,
             require_address_match=self._match,
-            rules=rules,
+            rules=self._rules,
             judge=judge,
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from eas_server.delivery.attendant import Attendant
 from eas_server.delivery.conversation_rules import AlwaysMoved
 from eas_server.delivery.delegates import DelegatesMail
+from eas_server.delivery.harvest import HarvestPorts, HarvestsCertificates
 from eas_server.delivery.notices import FilesNotifications
 from eas_server.delivery.out_of_office import AutomaticReplies
 from eas_server.delivery.pipeline import Pipeline, Step
@@ -14,7 +15,7 @@ from eas_server.interfaces import Accounts, FolderStore, MailStore, MailSubmissi
 from eas_server.model.settings import Answered
 
 
-def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
+def steps_of(ports: DeliveryPorts, harvest: HarvestPorts | None = None) -> Sequence[Step]:
     """All of them."""
     return (
         DelegatesMail(ports),
@@ -23,6 +24,7 @@ def steps_of(ports: DeliveryPorts) -> Sequence[Step]:
         AlwaysMoved(ports),
         AutomaticReplies(ports),
         NotesRecipients(ports),
+        HarvestsCertificates(harvest),
     )
 
 
@@ -37,6 +39,7 @@ def deliver_through(
     host: str,
     domains: tuple[str, ...],
     answered: Callable[[], Answered] = lambda: Answered.EVERYBODY,
+    harvest: HarvestPorts | None = None,
 ) -> MailSubmission:
     """`inner` with all steps around it."""
     pipeline = Pipeline(inner)
@@ -51,5 +54,5 @@ def deliver_through(
         domains=domains,
         answered=answered,
     )
-    pipeline.use(steps_of(ports))
+    pipeline.use(steps_of(ports, harvest))
     return pipeline

@@ -113,14 +113,14 @@ def _smime_candidates(value: bytes) -> list[Candidate]:
         signed = read_signed_data(value)
     except CmsError:
         return [Candidate(der=value, source=source)]
-    marked, others = _owned(signed)
+    marked, others = owners_in(signed)
     chain = signed.certificates[:MAX_CERTIFICATES] if len(signed.certificates) > 1 else ()
     found = [Candidate(der=der, source=source, preferred=True, chain=chain) for der in marked]
     found += [Candidate(der=der, source=source, chain=chain) for der in others]
     return found[:MAX_CERTIFICATES] or [Candidate(der=value, source=source)]
 
 
-def _owned(signed: SignedData) -> tuple[list[bytes], list[bytes]]:
+def owners_in(signed: SignedData) -> tuple[list[bytes], list[bytes]]:
     """The certificates of the owner: those marked for encryption, and the others. Issuers' are left out.
 
     Without a mark (or where the marked one is not there) they are the signer's and those of the same subject

@@ -22,6 +22,11 @@ Judge = Callable[[ParsedCertificate], Verdict | None]
 """What is known of a certificate's path: the verdict for `Purpose.ENCRYPT_TO`; None: it was not looked at."""
 
 
+def any_path(_: ParsedCertificate) -> Verdict | None:
+    """The Judge that leaves the path out of the choice: to see which certificates a verdict is worth while of."""
+    return None
+
+
 class Reason(StrEnum):
     """Why a candidate was refused; the first that applies, in this order."""
 
@@ -150,8 +155,11 @@ def _refusal(
     except CertificateError as error:
         return Refused(candidate=candidate, reason=Reason.UNPARSABLE, certificate=None, detail=str(error))
     reason, detail = _fault(certificate, addresses, now, rules), ""
-    if reason is None:
-        reason, detail = _fault_of_path(judge(certificate) if judge is not None else None, rules)
+    if reason is None and judge is not any_path:
+        # what strangers sent along counts only as long as its issuer is trusted
+        trusted = rules.require_trusted or candidate.source is Source.HARVESTED
+        verdict = judge(certificate) if judge is not None else None
+        reason, detail = _fault_of_path(verdict, require_trusted=trusted, refuse_revoked=rules.refuse_revoked)
     if reason is None:
         return certificate
     return Refused(candidate=candidate, reason=reason, certificate=certificate, detail=detail)
@@ -184,14 +192,16 @@ def _is_weak(certificate: ParsedCertificate, rules: ServedCertificates) -> bool:
     return (certificate.key_bits or 0) < least
 
 
-def _fault_of_path(verdict: Verdict | None, rules: ServedCertificates) -> tuple[Reason | None, str]:
+def _fault_of_path(
+    verdict: Verdict | None, *, require_trusted: bool, refuse_revoked: bool
+) -> tuple[Reason | None, str]:
     if verdict is None:
-        return (Reason.UNTRUSTED, "its path was not looked at") if rules.require_trusted else (None, "")
-    if rules.refuse_revoked and any(fault.reason is Cause.REVOKED for fault in verdict.faults):
+        return (Reason.UNTRUSTED, "its path was not looked at") if require_trusted else (None, "")
+    if refuse_revoked and any(fault.reason is Cause.REVOKED for fault in verdict.faults):
         return Reason.REVOKED, str(Cause.REVOKED)
-    if rules.require_trusted and not verdict.good:
+    if require_trusted and not verdict.good:
         return Reason.UNTRUSTED, str(verdict.reason)
     return None, ""
 
 
-__all__ = ["Candidate", "Judge", "Reason", "Refused", "Selection", "Source", "select"]
+__all__ = ["Candidate", "Judge", "Reason", "Refused", "Selection", "Source", "any_path", "select"]

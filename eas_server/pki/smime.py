@@ -7,7 +7,7 @@ goes into a signature or an envelope is kept byte for byte.
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,6 +28,9 @@ from eas_server.pki.signed_data import SignedData, SignerInfo, build_signed_data
 _SIGNATURE_TYPES = {"application/pkcs7-signature", "application/x-pkcs7-signature"}
 _MIME_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _PARTS_OF_SIGNED = 2
+MAX_SIGNERS = 8
+MAX_CERTIFICATES = 64
+"""In one signature: each costs a check, and strangers choose how many there are."""
 _BOUNDARY_DIGITS = 32
 
 
@@ -67,6 +70,8 @@ class Verification:
     content: bytes
     signers: tuple[SignerVerdict, ...]
     canonicalised: bool
+    signed: SignedData = field(repr=False)
+    """What the signature came as, with the certificates that came along."""
 
     @property
     def good(self) -> bool:
@@ -156,12 +161,14 @@ def verify(mime_entity: bytes, trusted_roots: Sequence[bytes], now: datetime) ->
         content, signed = _signed_content(entity)
     except (CmsError, EntityError) as error:
         raise SmimeError(str(error)) from error
+    if len(signed.signers) > MAX_SIGNERS or len(signed.certificates) > MAX_CERTIFICATES:
+        raise SmimeError(f"{len(signed.signers)} signers and {len(signed.certificates)} certificates are too many")
     exact = _judge(content, signed, trusted_roots, now)
     if signed.content is None and any(Fault.CONTENT_CHANGED in signer.faults for signer in exact):
         rewritten = _judge(canonical(content), signed, trusted_roots, now)
         if not any(Fault.CONTENT_CHANGED in signer.faults for signer in rewritten):
-            return Verification(content=content, signers=rewritten, canonicalised=True)
-    return Verification(content=content, signers=exact, canonicalised=False)
+            return Verification(content=content, signers=rewritten, canonicalised=True, signed=signed)
+    return Verification(content=content, signers=exact, canonicalised=False, signed=signed)
 
 
 def _signed(

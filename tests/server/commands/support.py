@@ -95,6 +95,7 @@ class Bench:
     trust: Any = None
     audit: Any = None
     revocation: Any = None
+    harvested: Any = None
     settings: Settings = field(default_factory=Settings)
     account: Account = ALICE
     device_id: DeviceId = DEVICE
@@ -138,6 +139,7 @@ class Bench:
             trust=self.trust,
             audit=self.audit,
             revocation=self.revocation,
+            harvested=self.harvested,
             guesses=self.guesses,
             last_syncs=self.last_syncs,
             last_finds=self.last_finds,
