@@ -148,10 +148,10 @@ class FetchingSource:
             outcomes = await asyncio.gather(
                 *(self._refreshed(key, asked) for key, asked in some), return_exceptions=True
             )
-            for outcome in outcomes:
+            for (_, asked), outcome in zip(some, outcomes, strict=True):
                 # what cannot be had now is tried again when somebody asks
-                if isinstance(outcome, BaseException) and not isinstance(outcome, EvidenceUnavailable):
-                    raise outcome
+                if outcome is not None and not isinstance(outcome, EvidenceUnavailable):
+                    log.error("%s was not fetched ahead", _shown(asked.wanted), exc_info=outcome)
 
     async def close(self) -> None:
         """End what is on its way, and begin nothing any more."""

@@ -8,6 +8,7 @@ import pytest
 
 from eas_server.backends.revocation.lookup import Pinned, SystemLookup
 from eas_server.backends.revocation.source import FetchingSource
+from eas_server.errors import EvidenceUnavailable
 from tests.server.backends.revocation import hostile
 from tests.server.backends.revocation.conftest import Names, refused, wanted
 from tests.server.backends.revocation.hostile import Server
@@ -52,6 +53,20 @@ class TestAddresses:
         source = opened(allow_networks=("127.0.0.1/32",))
         await refused(source, server.url("/a", "rebind.example"), "rebind.example is at 127.66.6.6: not public")
         assert len(server.asked) == 1
+
+    async def test_another_address_where_the_first_does_not_answer(
+        self, source: FetchingSource, server: Server, names: Names
+    ) -> None:
+        names.addresses["two.example"] = [["127.0.0.2", "127.0.0.1"]]
+        server.answers["/x.crl"] = hostile.body(b"evidence")
+        assert await source.fetch(wanted(server.url("/x.crl", "two.example"))) == b"evidence"
+
+    async def test_only_the_addresses_that_may_be_are_tried(self, opened: Open, server: Server, names: Names) -> None:
+        names.addresses["two.example"] = [["127.0.0.1", "127.0.0.2"]]
+        source = opened(allow_networks=("127.0.0.2",))
+        with pytest.raises(EvidenceUnavailable, match="no connection"):
+            await source.fetch(wanted(server.url("/x.crl", "two.example")))
+        assert server.asked == []
 
     async def test_a_library_that_would_connect_elsewhere_is_stopped(self) -> None:
         pinned = Pinned([ip_address("93.184.215.14")])

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 from collections.abc import Callable
 
 import pytest
@@ -82,6 +83,22 @@ async def test_an_answer_that_is_none(server: Server, opened: Open, name: str) -
     assert (caught.value.refused, caught.value.unreadable) == (False, False)
     server.answers["/good.crl"] = hostile.body(b"good")
     assert await source.fetch(wanted(server.url("/good.crl"))) == b"good"
+
+
+async def test_octets_at_random(server: Server, opened: Open) -> None:
+    chance = random.Random(20261203)
+    source = opened(user_fetches=1000)
+    whole = response(b"evidence", "Content-Type: application/pkix-crl", "Connection: close")
+    outcomes = set()
+    for number in range(300):
+        written = bytearray(whole)
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(written))
+            written[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
+        server.answers[f"/{number}"] = hostile.octets(bytes(written))
+        (outcome,) = await all_of([source.fetch(wanted(server.url(f"/{number}")))])
+        outcomes.add(type(outcome))
+    assert outcomes == {bytes, EvidenceUnavailable}
 
 
 SLOW: dict[str, Answer] = {

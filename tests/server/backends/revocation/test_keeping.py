@@ -218,6 +218,27 @@ class TestRefreshing:
         assert await source.fetch(wanted(server.url("/x.crl"))) == b"first"
         assert server.times("/x.crl") == 2
 
+    async def test_what_goes_wrong_with_one_does_not_end_the_others(
+        self, source: FetchingSource, server: Server, clock: MovedClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        broken = False
+
+        def keep_until(octets: bytes, fetched: Any) -> Any:
+            if broken:
+                raise OSError("a bug")
+            return fetched + timedelta(days=1)
+
+        for path in ("/a.crl", "/b.crl"):
+            server.answers[path] = hostile.body(b"first")
+        for hours in (0, 23):
+            clock.move(hours=hours)
+            await source.fetch(wanted(server.url("/a.crl"), keep_until=keep_until))
+            await source.fetch(wanted(server.url("/b.crl")))
+        broken = True
+        await source.refresh()
+        assert (server.times("/a.crl"), server.times("/b.crl")) == (2, 2)
+        assert '/a.crl" was not fetched ahead' in caplog.text
+
     async def test_it_costs_no_user_anything(self, opened: Open, server: Server, clock: MovedClock) -> None:
         source = opened(user_fetches=1)
         server.answers["/x.crl"] = hostile.body(b"first")
