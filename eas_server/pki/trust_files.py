@@ -193,7 +193,8 @@ def _from_pem(text: bytes) -> TrustFile:
     if _PEM_KEY.search(text):
         raise PrivateKeyThere("a private key is in it")
     found: list[bytes] = []
-    notes: dict[str, int] = {}
+    others: dict[str, int] = {}
+    notes: list[str] = []
     form = TrustForm.PEM
     for label, body in _PEM.findall(text):
         if label in _PEM_CERTIFICATE:
@@ -204,13 +205,14 @@ def _from_pem(text: bytes) -> TrustFile:
             inner = _from_der(_from_base64(body))
             form = TrustForm.PKCS7
             found.extend(inner.certificates)
+            notes.extend(inner.notes)
         else:
             name = label.decode("ascii")
-            notes[name] = notes.get(name, 0) + 1
+            others[name] = others.get(name, 0) + 1
         _bounded(found)
     if not found:
         raise TrustFileError("no certificate is in it")
-    return TrustFile(form=form, certificates=tuple(found), notes=_passed_over(notes))
+    return TrustFile(form=form, certificates=tuple(found), notes=(*notes, *_passed_over(others)))
 
 
 def _from_der(octets: bytes) -> TrustFile:

@@ -11,9 +11,10 @@ from tests.server.cli.conftest import CONFIG
 from tests.server.pki.making import authority, person
 
 START = datetime.now(UTC) - timedelta(days=1)
-ROOT = authority("Root", not_before=START)
-ISSUING = authority("Issuing", ROOT, not_before=START)
-BOB = person(ISSUING, not_before=START)
+VALID = {"not_before": START, "not_after": START + timedelta(days=365)}
+ROOT = authority("Root", **VALID)
+ISSUING = authority("Issuing", ROOT, **VALID)
+BOB = person(ISSUING, **VALID)
 
 
 @pytest.mark.parametrize(

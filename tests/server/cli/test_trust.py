@@ -16,11 +16,12 @@ from tests.server.pki import FIXTURES
 from tests.server.pki.making import Entity, authority, person
 
 START = datetime.now(UTC) - timedelta(days=30)
-ROOT = authority("Root", not_before=START)
-OTHER = authority("Other Root", not_before=START)
+VALID = {"not_before": START, "not_after": START + timedelta(days=365)}
+ROOT = authority("Root", **VALID)
+OTHER = authority("Other Root", **VALID)
 OLD = authority("Old Root", not_after=START, not_before=START - timedelta(days=1))
-ISSUING = authority("Issuing", ROOT, not_before=START)
-BOB = person(ISSUING)
+ISSUING = authority("Issuing", ROOT, **VALID)
+BOB = person(ISSUING, **VALID)
 
 
 def put(name: str, octets: bytes) -> str:
@@ -180,6 +181,6 @@ def test_the_systems_roots_are_told(shell):
 
 
 def test_names_of_strangers_do_not_act_on_the_terminal(shell):
-    told = shell("trust", "import", put("evil.cer", authority("\x1b[2J evil", not_before=START).der))
+    told = shell("trust", "import", put("evil.cer", authority("\x1b[2J evil", **VALID).der))
     assert "\x1b" not in told
     assert "\x1b" not in shell("trust", "list")
