@@ -271,7 +271,7 @@ async def open_adapters(config: Config, notifier: ChangeNotifier, clock: Clock, 
         if config.lmtp.enabled:
             jobs.append(_lmtp_listener(config, store, submission, clock).run)
         directory, authenticator = _people(config, store, stack)
-        evidence = _evidence(config, clock, stack)
+        evidence = await stack.enter_async_context(open_evidence(config, clock))
         jobs.append(evidence.run)
         ports = Ports(
             folders=store.folders,
@@ -323,11 +323,14 @@ def _documents(config: Config, store: Store, stack: contextlib.AsyncExitStack) -
     return library
 
 
-def _evidence(config: Config, clock: Clock, stack: contextlib.AsyncExitStack) -> FetchingSource:
+@contextlib.asynccontextmanager
+async def open_evidence(config: Config, clock: Clock) -> AsyncIterator[FetchingSource]:
     """What fetches CRLs, OCSP answers and issuers. Raises ConfigError where `revocation.ca_file` cannot be read."""
     source = FetchingSource(config.revocation, config.store.path.parent / EVIDENCE, clock)
-    stack.push_async_callback(source.close)
-    return source
+    try:
+        yield source
+    finally:
+        await source.close()
 
 
 def _audit(config: Config, stack: contextlib.AsyncExitStack) -> Audit | None:

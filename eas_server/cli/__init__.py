@@ -13,6 +13,8 @@ COMMANDS: Final = {
     "device": "See, block and forget devices.",
     "cert": "Issue, import, publish and list certificates.",
     "trust": "Whose certificates are trusted: import, list, export and remove roots and intermediates.",
+    "audit": "Who sent what class of message where, which certificates were served, which were not good.",
+    "smime": "Look into signed and encrypted messages; verify signatures.",
     "policy": "See policies, and assign them to users and groups.",
     "calendar": "Who sees what of a calendar, and who gets meeting mail for another.",
     "oof": "Who is out of office, and what people are answered.",

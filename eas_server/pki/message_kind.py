@@ -7,6 +7,7 @@ be about something else; encrypted is what holds an envelope that somebody can o
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Final
@@ -36,6 +37,8 @@ _CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mi
 _SIGNATURE_TYPES: Final = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _MARKS: Final = (b"pkcs7", b"multipart/signed", b".p7m")
 _PARTS_OF_SIGNED: Final = 2
+_MAX_NAME: Final = 200
+"""Characters of an issuer's name that are told."""
 _BITS: Final = 8
 
 _WEAK_DIGESTS: Final = {"md2": "MD2", "md5": "MD5", "sha1": "SHA-1"}
@@ -63,6 +66,10 @@ class Signature:
     certificate: bytes | None
     fits: bool | None
     weaknesses: tuple[str, ...] = ()
+    digest: str = ""
+    """asn1crypto's name of the digest algorithm: `sha256`."""
+    signing_time: datetime | None = None
+    """When the signer claims to have signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,8 @@ class Encrypted:
     cipher: str
     recipients: int
     weaknesses: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    """Who can open it, as the envelope names them: by issuer and serial number, or by key identifier."""
 
 
 Layer = Signed | Encrypted
@@ -212,10 +221,34 @@ def _encrypted(envelope: core.Sequence, *, authenticated: bool) -> Encrypted:
     if isinstance(content, core.Void):
         raise CmsError("an envelope without content")
     weak = [_WEAK_CIPHERS[cipher]] if cipher in _WEAK_CIPHERS else []
+    readers: list[str] = []
     for info in islice(infos, RECIPIENTS_SEEN):
+        readers += _readers(info)
         if info.name == "ktri":
             weak += _weak_transport(info.chosen)
-    return Encrypted(cipher=cipher, recipients=len(infos), weaknesses=tuple(dict.fromkeys(weak)))
+    return Encrypted(
+        cipher=cipher, recipients=len(infos), weaknesses=tuple(dict.fromkeys(weak)), readers=tuple(readers)
+    )
+
+
+def _readers(info: cms.RecipientInfo) -> list[str]:
+    """Whom a RecipientInfo is for."""
+    match info.name:
+        case "ktri":
+            return [_reader(info.chosen["rid"])]
+        case "kari":
+            keys = info.chosen["recipient_encrypted_keys"]
+            return [_reader(key["rid"]) for key in islice(keys, RECIPIENTS_SEEN)]
+        case _:
+            return [f"{info.name}"]
+
+
+def _reader(rid: core.Choice) -> str:
+    if rid.name == "issuer_and_serial_number":
+        issuer = str(rid.chosen["issuer"].human_friendly)[:_MAX_NAME]
+        return f"{int(rid.chosen['serial_number'].native):x} of {issuer}"
+    key = rid.chosen if rid.name == "subject_key_identifier" else rid.chosen["subject_key_identifier"]
+    return f"key {bytes(key.native).hex()[:_MAX_NAME]}"
 
 
 def _weak_transport(info: cms.KeyTransRecipientInfo) -> list[str]:
@@ -261,7 +294,11 @@ def _signature(content: bytes, signed: SignedData, signer: SignerInfo) -> Signat
     if named is not None:
         weak += _weak_key(named)
     return Signature(
-        certificate=named, fits=_fits(content, signed, signer, named), weaknesses=tuple(dict.fromkeys(weak))
+        certificate=named,
+        fits=_fits(content, signed, signer, named),
+        weaknesses=tuple(dict.fromkeys(weak)),
+        digest=signer.digest,
+        signing_time=signer.signing_time,
     )
 
 
