@@ -92,7 +92,10 @@ async def opened(tmp_path: Path, clock: MovedClock, names: Names, server: Server
     async with AsyncExitStack() as stack:
 
         def make(folder: str = "evidence", lookup: Any = names, **settings: Any) -> FetchingSource:
-            usual = RevocationSettings(allow_networks=("127.0.0.0/8",), allow_ports=(server.port,), timeout=5)
+            # patient: what is not to hang must not fail on a busy machine
+            usual = RevocationSettings(
+                allow_networks=("127.0.0.0/8",), allow_ports=(server.port,), timeout=30, connect_timeout=30
+            )
             source = FetchingSource(replace(usual, **settings), tmp_path / folder, clock, lookup=lookup)
             stack.push_async_callback(source.close)
             return source
