@@ -129,7 +129,11 @@ def el(
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(el,))
 def element(tag: str, *, ordered: bool = False) -> Callable[[type[T]], type[T]]:
-    """Make a class the declaration of the element `Namespace:Name`; `ordered`: its fields are in order."""
+    """Make a class the declaration of the element `Namespace:Name`.
+
+    `ordered`: its fields are in order, also in what is read; those that end with a version (`until`) stand
+    anywhere.
+    """
     found = find_tag(tag)
 
     def declare(cls: type[T]) -> type[T]:
@@ -202,7 +206,8 @@ class _Binding:
         self.by_tag = {tag: (f, read) for f in self.fields for tag, read in f.tags.items()}
         self.required = [f for f in self.fields if f.required]
         self.many = [f for f in self.fields if f.many]
-        self.places = {f.name: n for n, f in enumerate(self.fields)} if cls.__element_ordered__ else None  # type: ignore[attr-defined]
+        ordered: bool = cls.__element_ordered__  # type: ignore[attr-defined]
+        self.places = {f.name: n for n, f in enumerate(self.fields) if f.until is None} if ordered else None
         self.by_version: dict[ProtocolVersion, list[tuple[str, Callable[[Any, ProtocolVersion], list[Element]]]]] = {}
 
     def load(self, root: Element) -> Any:
@@ -215,7 +220,7 @@ class _Binding:
             found = self.by_tag.get(child.tag)
             if found is not None:
                 try:
-                    if self.places is not None:
+                    if self.places is not None and found[0].name in self.places:
                         last = _in_order(last, self.places[found[0].name])
                     _take(values, *found, child)
                 except Bad as bad:

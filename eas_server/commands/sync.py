@@ -29,7 +29,7 @@ from protocol.commands.sync import (
 from protocol.errors import MalformedRequest
 from protocol.http import CommandName
 from protocol.schema import Empty
-from protocol.versions import V16_0, ProtocolVersion
+from protocol.versions import V14_0, V16_0, ProtocolVersion
 
 SECONDS_OF_MINUTE: Final = 60
 MIN_WAIT: Final = 1
@@ -99,12 +99,13 @@ def _remember(request: Request, ctx: Context) -> None:
 
 def _interval(request: Request, ctx: Context) -> int | None:
     """How long to wait, in seconds. Refuses with 4 for both forms at once, with 14 and a Limit out of range."""
-    if request.wait is not None and request.heartbeat_interval is not None:
+    heartbeat = request.heartbeat_interval if ctx.version >= V14_0 else None  # MS-ASCMD_R6691
+    if request.wait is not None and heartbeat is not None:
         raise _Refused(Status.PROTOCOL_ERROR)  # MS-ASCMD_R3162
     if request.wait is not None:
         return SECONDS_OF_MINUTE * _within(request.wait, MIN_WAIT, MAX_WAIT)
-    if request.heartbeat_interval is not None:
-        return _within(request.heartbeat_interval, ctx.settings.sync.min_heartbeat, ctx.settings.sync.max_heartbeat)
+    if heartbeat is not None:
+        return _within(heartbeat, ctx.settings.sync.min_heartbeat, ctx.settings.sync.max_heartbeat)
     return None
 
 

@@ -129,9 +129,9 @@ async def _go_on(
         raise StaleSyncKey(asked.sync_key)
     options = choose(asked.options, folder.item_class, state.options)
     _check_parts(ctx, options)
-    supported = supported_by(asked) if asked.supported is not None else supported_in(state.options)
+    supported = supported_in(state.options)  # the first request says it; a later Supported is ignored (MS-ASCMD_R4552)
     conversations = ctx.version >= V14_0 and conversations_of(asked, state.options)
-    changed = asked.options or asked.supported is not None or asked.conversation_mode is not None
+    changed = asked.options or asked.conversation_mode is not None
     kinds = kinds_of(asked.options, folder.item_class, state.options, ctx.version)
     remembered = pack(options, supported, conversations=conversations, kinds=kinds) if changed else state.options
     terms = Terms(

@@ -97,9 +97,9 @@ class ClientCommands:
     commands: tuple[Add | Change | Delete | Fetch, ...] = el(default=())
 
 
-@element("AirSync:Collection")
+@element("AirSync:Collection", ordered=True)
 class Collection:
-    """[MS-ASCMD] 2.2.3.29.2, request."""
+    """[MS-ASCMD] 2.2.3.29.2, request. The order is enforced (MS-ASCMD_R976, R4546); that of Class is not said."""
 
     item_class: str | None = el("AirSync:Class", default=None, until=V12_1)
     sync_key: str = el("AirSync:SyncKey", max_length=MAX_ID)
