@@ -27,7 +27,7 @@ from eas_server.backends.revocation.source import FOLDER as EVIDENCE
 from eas_server.backends.revocation.source import FetchingSource
 from eas_server.backends.shares import SharesLibrary
 from eas_server.backends.sqlite import Store, SystemClock, open_store
-from eas_server.backends.system_trust import SystemTrust
+from eas_server.backends.system_trust import SystemTrust, check_bundle
 from eas_server.commands.context import Command, Ports
 from eas_server.commands.protected_mail import ProtectedMail
 from eas_server.commands.registry import load_commands
@@ -399,6 +399,7 @@ def check(config_path: Path) -> None:
         LdapPool(config.ldap)
     transport_for(config.smtp)
     trusting(config.revocation)
+    check_bundle(config.smime)
     tokens.read(config.administration.tokens)
     switches.read(switches.path_of(config.store.path))
 

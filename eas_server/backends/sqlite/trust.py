@@ -16,8 +16,8 @@ from eas_server.errors import AdministrationError
 from eas_server.interfaces import Clock
 from eas_server.model.trust import Anchor, TrustCollection, Trusted, fingerprint_of
 
-MAX_IN_COLLECTION = 5000
-"""All roots and intermediates of the world's public authorities are half as many."""
+MAX_IN_COLLECTION = 2000
+"""Windows trusts some five hundred roots. What is remembered of certificates holds twice as many as this."""
 
 _ALL = Sql(
     select(trusted.c.collection, trusted.c.anchor, trusted.c.certificate, trusted.c.added).order_by(

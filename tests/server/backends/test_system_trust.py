@@ -8,7 +8,8 @@ import pytest
 
 from eas_server.backends import system_trust
 from eas_server.backends.memory.trust import MemoryTrust
-from eas_server.backends.system_trust import SystemTrust, read_bundle, system_bundle
+from eas_server.backends.system_trust import SystemTrust, check_bundle, read_bundle, system_bundle
+from eas_server.errors import ConfigError
 from eas_server.model.settings import SmimeSettings
 from eas_server.model.trust import TrustCollection
 from eas_server.pki.lab import to_pem
@@ -27,7 +28,7 @@ def write(path: Path, *entities: Entity, more: bytes = b"") -> None:
 
 def over(bundle: Path, *collections: TrustCollection, on: bool = True) -> SystemTrust:
     settings = SmimeSettings(system_trust=on, system_trust_file=str(bundle))
-    return SystemTrust(MemoryTrust(collections), lambda: settings)
+    return SystemTrust(MemoryTrust(collections), lambda: settings, look_seconds=0)
 
 
 async def test_off_it_adds_nothing(tmp_path: Path) -> None:
@@ -44,6 +45,40 @@ async def test_it_stands_behind_the_collections(tmp_path: Path) -> None:
     assert (await store.collection("example.com")).intermediates == (BETWEEN.der,)
     assert await store.collection("example.net") == TrustCollection(name="", roots=(B.der, A.der))
     assert [each.name for each in await store.collections()] == ["", "example.com"]
+
+
+async def test_it_is_the_same_as_long_as_nothing_changes(tmp_path: Path) -> None:
+    write(tmp_path / "ca.pem", A, B)
+    settings = SmimeSettings(system_trust=True, system_trust_file=str(tmp_path / "ca.pem"))
+    store = SystemTrust(MemoryTrust([OWN]), lambda: settings)
+    before = await store.collection("example.com")
+    (tmp_path / "ca.pem").unlink()
+    assert await store.collection("example.com") is before
+
+
+async def test_it_is_switched_while_the_server_runs(tmp_path: Path) -> None:
+    write(tmp_path / "a.pem", A)
+    write(tmp_path / "b.pem", B)
+    settings = [SmimeSettings(system_trust=on, system_trust_file=str(tmp_path / f"{name}.pem")) for on, name in
+                ((False, "a"), (True, "a"), (True, "b"), (False, "b"), (True, "a"))]  # fmt: skip
+    store = SystemTrust(MemoryTrust(), lambda: settings[0])
+    found = []
+    while settings:
+        found.append((await store.collection("")).roots)
+        settings.pop(0)
+    assert found == [(), (A.der,), (B.der,), (), (A.der,)]
+
+
+def test_a_start_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "ca.pem"
+    check_bundle(SmimeSettings(system_trust_file=str(bundle)))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_bundle(SmimeSettings(system_trust=True, system_trust_file=str(bundle)))
+    write(bundle, A)
+    check_bundle(SmimeSettings(system_trust=True, system_trust_file=str(bundle)))
+    monkeypatch.setattr(system_trust, "USUAL_PLACES", ())
+    with pytest.raises(ConfigError, match="name it in system_trust_file"):
+        check_bundle(SmimeSettings(system_trust=True))
 
 
 async def test_what_is_an_intermediate_here_is_no_root_by_the_system(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What files of roots and intermediates may be, and which certificate is what."""
 
 import base64
-from datetime import timedelta
 
 import pytest
 from asn1crypto import cms
@@ -27,7 +26,7 @@ from eas_server.pki.trust_files import (
     to_pkcs7,
     to_sst,
 )
-from tests.server.pki.making import DAY, NOW, authority, crl, make, person, rsa_key
+from tests.server.pki.making import DAY, NOW, authority, crl, make, person, person_with_public_key, rsa_key, rsa_public
 
 ROOT = authority("Root")
 ISSUING = authority("Issuing", ROOT)
@@ -254,11 +253,20 @@ class TestJudgement:
         assert found.anchor is Anchor.ROOT
         assert any(warning in each for each in found.warnings)
 
-    def test_keys_that_are_never_computed_with(self):
-        found = judge(authority("Small", subject_key=rsa_key(1024, 3)).der, NOW)
-        assert found.anchor is Anchor.ROOT
-        huge = rsa_key(1024)
-        assert judge(authority("Odd", subject_key=huge).der, NOW + timedelta(days=3650)).anchor is Anchor.ROOT
+    @pytest.mark.parametrize(("bits", "exponent"), [(16384, 65537), (2048, (1 << 2000) + 1), (512, 3)])
+    def test_keys_that_are_never_computed_with(self, bits, exponent):
+        absurd = person_with_public_key(
+            ROOT, rsa_public(bits, exponent), ca=True, uses=("key_cert_sign",), subject="Root", emails=()
+        )
+        for wanted in (None, *Anchor):
+            found = judge(absurd.der, NOW, wanted)
+            assert (found.anchor, "no signature is checked" in found.reason) == (None, True)
+
+    @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3), st.sampled_from([None, *Anchor]))
+    def test_any_octets_are_judged(self, at, noise, wanted):
+        at %= len(ISSUING.der)
+        for der in (ISSUING.der, ROOT.der):
+            judge(der[:at] + noise + der[at + len(noise) :], NOW, wanted)
 
 
 class TestWriting:
