@@ -1,6 +1,7 @@
 """The fetcher: what is kept, what is fetched, once for all who ask, within the budgets."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -87,7 +88,9 @@ class FetchingSource:
         self._max_age = timedelta(seconds=settings.max_age)
         self._guard = Guard(settings)
         self._target = lru_cache(MAX_TARGETS)(self._guard.target)
-        self._failures = Failures(timedelta(seconds=settings.first_retry), timedelta(seconds=settings.last_retry))
+        retries = timedelta(seconds=settings.first_retry), timedelta(seconds=settings.last_retry)
+        self._failures = Failures(*retries)
+        self._told = Failures(*retries)
         self._names = SystemLookup()
         self._exchange = Exchange(settings, self._guard, lookup or self._names, self._check_host)
         self._budget = Budget(settings.user_fetches, settings.user_octets)
@@ -102,7 +105,11 @@ class FetchingSource:
 
     async def fetch(self, wanted: Wanted) -> bytes:
         """See the port."""
-        errand = self._errand(wanted)
+        try:
+            errand = self._errand(wanted)
+        except EvidenceUnavailable as refused:
+            self._tell(wanted, refused)
+            raise
         while True:
             now = self._clock.now()
             self._asked.ask(errand.key, wanted, now)
@@ -168,12 +175,16 @@ class FetchingSource:
     def _errand(self, wanted: Wanted) -> _Errand:
         if self._closed:
             raise EvidenceUnavailable("the server stops")
-        try:
-            target = self._target(wanted.url)
-        except EvidenceUnavailable as refused:
-            log.info("%s is not asked: %s", _shown(wanted), refused)
-            raise
+        target = self._target(wanted.url)
         return _Errand(wanted, target, _key(wanted, target))
+
+    def _tell(self, wanted: Wanted, refused: EvidenceUnavailable) -> None:
+        """Log a refusal, but not each time: whole companies have certificates with the same LDAP URL in them."""
+        shown, now = _shown(wanted), self._clock.now()
+        with contextlib.suppress(LeftAlone):
+            self._told.check(shown, now)
+            self._told.add(shown, refused, now)
+            log.info("%s is not asked: %s", shown, refused)
 
     def _fresh_until(self, kept: Kept) -> datetime:
         return min(kept.until, kept.fetched + self._max_age)

@@ -103,6 +103,20 @@ class TestFailures:
         assert "\n" not in second
         assert len(second) < 500
 
+    async def test_refusals_are_logged_now_and_then(
+        self, source: FetchingSource, clock: MovedClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        for _ in range(10):
+            await refused(source, "ldap:///CN=CA,DC=example,DC=com", "not ldap")
+            assert await source.kept(wanted("ldap:///CN=CA,DC=example,DC=com")) is None
+        assert [each.getMessage() for each in caplog.records] == [
+            'crl "ldap:///CN=CA,DC=example,DC=com" is not asked: only http and https are asked, not ldap'
+        ]
+        clock.move(hours=1)
+        await refused(source, "ldap:///CN=CA,DC=example,DC=com", "not ldap")
+        assert len(caplog.records) == 2
+
 
 class TestHowMuch:
     async def test_the_same_is_fetched_once_for_all_who_ask_together(self, opened: Open, server: Server) -> None:
