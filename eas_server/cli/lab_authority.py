@@ -67,6 +67,7 @@ def _made(folder: Path, now: datetime) -> LabAuthority:
         serial=new_serial(),
         not_before=now - timedelta(days=1),
         not_after=not_after,
+        path_length=None,  # the lab PKI has intermediates below it
     )
     (folder / KEY).parent.mkdir(mode=0o700, exist_ok=True)
     (folder / CERTIFICATE).parent.mkdir(exist_ok=True)

@@ -20,8 +20,8 @@ from eas_server.lab.transport import Transport
 from eas_server.model.mail import FolderType
 from eas_server.pki.certificate import parse
 from eas_server.pki.smime import SmimeError, decrypt, encrypt, sign_detached, verify
-from protocol.client import RESOLVE_RECIPIENTS, Client, Unexpected
-from protocol.commands import ping, resolve_recipients
+from protocol.client import RESOLVE_RECIPIENTS, VALIDATE_CERT, Client, Unexpected
+from protocol.commands import ping, resolve_recipients, validate_cert
 from protocol.errors import MalformedRequest
 from protocol.http import PATH
 from protocol.items.email import Email
@@ -35,6 +35,8 @@ TEXT: Final = (
     "Dear Bob,\n\nthis was signed by me and encrypted for you alone, with the certificate that the server found.\n"
 )
 SHOWN: Final = 5
+JUDGED: Final = ("expired", "revoked", "revoked-issuer", "untrusted", "unreachable-crl")
+"""People of the lab whose certificates are asked about beside Bob's."""
 
 Say = Callable[[str], None]
 
@@ -207,6 +209,21 @@ async def _resolve(scene: _Scene) -> str:
     )
 
 
+async def _validate(scene: _Scene) -> str:
+    lab = scene.demo.keys.lab
+    wanted = {BOB.name: scene.certificate, **{name: lab.certificates[name] for name in JUDGED}}
+    request = validate_cert.Request(
+        certificates=tuple(map(validate_cert.certificate_content, wanted.values())), check_crl=1
+    )
+    response = (await scene.alice.call(VALIDATE_CERT, request)).take()
+    _hold(response.status == validate_cert.Status.SUCCESS, f"Status {response.status}")
+    statuses = [each.status for each in response.certificates]
+    expected = [lab.plan.people[name].status[1] for name in wanted]
+    _hold(statuses == expected, f"{', '.join(wanted)}: {statuses}, and not {expected}")
+    named = [f"{name}: {status.value} {status.name}" for name, status in zip(wanted, statuses, strict=True)]
+    return "\n".join(("asked with CheckCRL 1, answered after a look at CRLs and OCSP:", *named))
+
+
 def _described(certificate: bytes) -> str:
     parsed = parse(certificate)
     return f"certificate for {parsed.emails[0]}, valid until {parsed.not_after:%d %b %Y}"
@@ -283,6 +300,7 @@ STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("first Sync: what is in Alice's Inbox?", _first_sync),
     ("Bob syncs his Inbox, and waits for news", _wait_for_news),
     ("ResolveRecipients: Alice asks for certificates", _resolve),
+    ("ValidateCert: are Bob's and some others' certificates good?", _validate),
     ("SendMail: Alice signs, encrypts with Bob's certificate, and sends", _send),
     ("Bob's waiting Ping wakes", _wake),
     ("Bob syncs the message as MIME", _take),

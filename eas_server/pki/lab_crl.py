@@ -49,9 +49,11 @@ def crl(lab: Lab, authority: str, point: CrlPoint, now: datetime, further: Seque
     """
     issued = hour_of(now) - (OVERDUE if point is CrlPoint.STALE else timedelta(0))
     signer = lab.plan.authorities[authority].crl_signer if point is CrlPoint.INDIRECT else authority
-    extensions = _distribution_point(lab, authority, crl_url(lab.url, authority, point), point)
     builder = _begun(lab, signer, issued, _number(issued))
-    builder = builder.add_extension(extensions, critical=True)
+    if lab.plan.authorities[authority].issuer or point is not CrlPoint.FULL:
+        # the CRL of a root is for the root's own certificate as well, which names no distribution point: openssl asks
+        extension = _distribution_point(lab, authority, crl_url(lab.url, authority, point), point)
+        builder = builder.add_extension(extension, critical=True)
     if point is CrlPoint.DELTA:
         fresh = x509.DistributionPoint([_url(delta_url(lab.url, authority))], None, None, None)
         builder = builder.add_extension(x509.FreshestCRL([fresh]), critical=False)

@@ -147,7 +147,9 @@ def _signed(lab: Lab, authority: str, responses: list[dict[str, Any]], nonce: by
         "responses": responses,
     }
     if nonce is not None:
-        told["response_extensions"] = [{"extn_id": "nonce", "extn_value": asn1_core.OctetString(nonce)}]
+        # an OCTET STRING within the one of every extension ([RFC 9654] 2.1)
+        value = asn1_core.ParsableOctetString(asn1_core.OctetString(nonce).dump())
+        told["response_extensions"] = [{"extn_id": "nonce", "extn_value": value}]
     signed = asn1_ocsp.ResponseData(told)
     key = lab.keys[RESPONDER_KEY]
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -29,6 +29,7 @@ def test_every_step_is_told_with_its_result(made):
     assert "All of it held." in output
     assert "the expired one was left out" in output
     assert "carol: no certificate (Status 7)" in output
+    assert "revoked-issuer: 15 CHAIN_REVOKED" in output
 
 
 def test_starting_again_keeps_everything(made):
@@ -57,6 +58,9 @@ def test_served_with_tls_its_root_can_be_downloaded(made):
             assert answer.headers["Content-Type"] == "application/x-x509-ca-cert"
             root = answer.read()
         assert x509.load_der_x509_certificate(root) == x509.load_pem_x509_certificate(demo.root.read_bytes())
+        with urllib.request.urlopen(f"http://{place.rpartition('/')[0]}/pki/crl/rsa.crl", timeout=10) as answer:
+            assert answer.headers["Content-Type"] == "application/pkix-crl"
+        assert "All of it held." in demo.output
         assert f"Password:      {PASSWORD}" in demo.output
         assert "make demo HOST=0.0.0.0" in demo.output
     finally:
