@@ -1,6 +1,7 @@
 """The roots of the operating system as a second source, behind the administrator's own collections."""
 
 import asyncio
+import base64
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -8,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from asn1crypto import x509
 
 from eas_server import interfaces
 from eas_server.errors import ConfigError
@@ -28,7 +28,7 @@ USUAL_PLACES: Final = (
     "/etc/ssl/cert.pem",  # BSD, macOS
 )
 MAX_BUNDLE: Final = 8 * 1024 * 1024
-_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----")
 
 LOOK_SECONDS: Final = 2.0
 """How often is looked whether the bundle has changed."""
@@ -156,9 +156,10 @@ def check_bundle(settings: SmimeSettings) -> None:
 def _root(block: bytes) -> bytes | None:
     """The certificate of a PEM block, if it can be read and is self-issued; one that cannot does not spoil the rest."""
     try:
-        found = x509.load_pem_x509_certificate(block)
-        return found.public_bytes(Encoding.DER) if found.subject == found.issuer else None
-    except ValueError:
+        der = base64.b64decode(block)
+        found = x509.Certificate.load(der, strict=True)["tbs_certificate"]
+        return der if found["subject"].dump() == found["issuer"].dump() else None
+    except (ValueError, TypeError):
         return None
 
 

@@ -263,7 +263,7 @@ def _short(each: Trusted) -> str:
 
 
 def _held_row(each: Trusted, certificate: ParsedCertificate) -> tuple[str, ...]:
-    return each.collection, each.anchor.value, _short(each), day(certificate.not_after), certificate.subject
+    return each.collection or "all domains", each.anchor.value, _short(each), day(certificate.not_after), certificate.subject
 
 
 def _held_json(each: Trusted, certificate: ParsedCertificate) -> dict[str, Json]:
