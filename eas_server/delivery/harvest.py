@@ -70,7 +70,7 @@ class HarvestsCertificates:
             if not _concerns(delivery, receipt, settings):
                 continue
             domain = delivery.user.rpartition("@")[2].lower()
-            message = (id(delivery.message.content), domain)
+            message = (id(delivery.message.index), domain)  # one index: the same octets
             if message not in read:
                 read[message] = await self._read(delivery.message.content, domain, submission.now, ports)
             found = read[message]
