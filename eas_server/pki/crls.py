@@ -67,8 +67,9 @@ def load_crls(ders: Sequence[bytes], serials: Collection[int]) -> Crls:
 
 def _load(der: bytes, serials: Collection[int], crls: Crls) -> None:
     crl = asn1_crl.CertificateList.load(der, strict=True)
-    if not crl.issuer.hashable:  # parsed lazily: what is broken has to show here
-        raise CrlError("a CRL without an issuer")
+    # parsed lazily: what is broken has to show here, lest it spoil what is not
+    if not crl.issuer.hashable or crl["tbs_cert_list"]["this_update"].native is None:
+        raise CrlError("a CRL without an issuer or a time")
     point = crl.issuing_distribution_point_value
     is_indirect = point is not None and bool(point["indirect_crl"].native)
     if is_indirect and len(der) > MAX_INDIRECT:

@@ -158,7 +158,8 @@ def _value(extensions: dict[str, "x509.Extension[x509.ExtensionType]"], oid: str
 
 def _algorithm(fields: asn1_x509.Certificate) -> bytes:
     outer: bytes = fields["signature_algorithm"].dump()
-    return outer if outer == fields["tbs_certificate"]["signature"].dump() else b""
+    fits = outer == fields["tbs_certificate"]["signature"].dump()
+    return outer if fits and not fields["signature_value"].unused_bits else b""
 
 
 def _key_fault(certificate: x509.Certificate) -> str:

@@ -6,6 +6,7 @@ enough; "good" needs one that is current, signed by who may say so, and covers a
 
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -46,6 +47,8 @@ from eas_server.pki.verdict import Fault, Finding, Reason
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """By how much the clocks of those who sign evidence may differ from ours."""
 
+ANY_AGE: Final = timedelta(days=3650)
+"""How old evidence may be that says "revoked"."""
 MAX_SIGNATURES: Final = 32
 """Signatures of CRLs, OCSP answers and those who made them that are checked for one path."""
 ONE_MINUTE: Final = timedelta(minutes=1)
@@ -76,6 +79,8 @@ class _Said:
 
     good: bool = False
     revoked: str = ""
+    hold: bool = False
+    """`revoked`, but that may be lifted again."""
     problem: str = ""
 
 
@@ -139,6 +144,9 @@ def _unknown(certificate: Profile, depth: int, evidence: Evidence, problems: Seq
     return Fault(reason=Reason.UNDETERMINED, depth=depth, detail="; ".join(told))
 
 
+Listen = Callable[..., Coroutine[Any, Any, None]]
+
+
 class _Witnesses:
     """The evidence about one path, in the forms of the library."""
 
@@ -165,16 +173,39 @@ class _Witnesses:
             return _Said(problem="; ".join(self._crls.broken))
         return self._heard(verify_crl, depth)
 
-    def _heard(self, listen: Callable[..., Coroutine[Any, Any, None]], depth: int) -> _Said:
+    def _heard(self, listen: Listen, depth: int) -> _Said:
+        """What is said now; or what was said once, where that was "revoked": it does not become good by growing old."""
+        said = self._said(listen, depth, self._when)
+        last_told = self._last_told(depth) if said.problem else None
+        if last_told is not None:
+            once = self._said(listen, depth, last_told)
+            if once.revoked and not once.hold:
+                return once
+        return said
+
+    def _last_told(self, depth: int) -> datetime | None:
+        """When the newest evidence was made: what it says is judged as of then."""
+        certificate = self._certificates[depth]
+        told: list[datetime] = []
+        with suppress(_WitnessError), declared(_WitnessError, "a time cannot be read"):
+            told += [
+                each.crl["tbs_cert_list"]["this_update"].native
+                for each in self._crls.loaded
+                if each.may_speak_of(certificate)
+            ]
+            told += [one["this_update"].native for each in self._answers for one in each.response_data["responses"]]
+        return max((each for each in told if self._when - ANY_AGE <= each <= self._when), default=None)
+
+    def _said(self, listen: Listen, depth: int, when: datetime) -> _Said:
         path = library_path(self._loaded[depth:])
         try:
             with declared(_WitnessError, "the evidence cannot be read"):
-                run(listen(path.leaf, path, self._context(depth, path)))
+                run(listen(path.leaf, path, self._context(depth, path, when)))
         except _WitnessError as error:
             return _after(error)
         return _Said(good=True)
 
-    def _context(self, depth: int, path: ValidationPath) -> ValidationContext:
+    def _context(self, depth: int, path: ValidationPath, when: datetime) -> ValidationContext:
         """Made anew for each certificate, with no other CRLs than may speak of it: the library remembers who signed
         one, and believes the same one about others then."""
         certificate = self._certificates[depth]
@@ -182,7 +213,7 @@ class _Witnesses:
         context = ValidationContext(
             trust_roots=[path.trust_anchor],
             other_certs=self._others,
-            moment=self._when,
+            moment=when,
             crls=[each.crl for each in self._crls.loaded if each.may_speak_of(certificate)],
             ocsps=self._answers,
             revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, rule)),
@@ -202,7 +233,7 @@ def _after(error: _WitnessError) -> _Said:
         case OutOfBudget():
             return _Said(problem="there is more evidence than is looked at")
         case RevokedError() as revoked:
-            return _Said(revoked=str(revoked.failure_msg))
+            return _Said(revoked=str(revoked.failure_msg), hold=revoked.reason.native == "certificate_hold")
         case CRLNoMatchesError() | OCSPNoMatchesError():
             return _Said()
         case CRLValidationIndeterminateError() | OCSPValidationIndeterminateError() as unsure:
@@ -233,7 +264,8 @@ def _load_ocsps(ders: Sequence[bytes]) -> list[asn1_ocsp.OCSPResponse]:
                 if answer["response_status"].native != "successful":
                     continue
                 responses = answer.response_data["responses"]
-                if all(each["cert_id"]["hash_algorithm"]["algorithm"].native in _SHA for each in responses):
+                digests = {each["cert_id"]["hash_algorithm"]["algorithm"].native for each in responses}
+                if digests <= _SHA and all(each["this_update"].native for each in responses):
                     loaded.append(answer)
         except _WitnessError:
             continue

@@ -106,6 +106,10 @@ PRECEDENCE: Final = (
 """Which Status is told where several apply: the first of these; within one, what is nearest to the certificate."""
 
 
+LONGEST_LINE: Final = 500
+"""Characters of a line of an explanation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Something wrong. `depth`: 0 is the certificate in question, 1 its issuer, and so on."""
@@ -168,7 +172,7 @@ class Verdict:
         lines += [f"! {_told(fault)}" for fault in self.faults if fault.depth >= len(certificates)]
         if self.path is not None:
             lines.append(f"ends at {self.path.end.value}")
-        return tuple(lines)
+        return tuple(map(_printable, lines))
 
 
 def rank(fault: Fault) -> tuple[int, int]:
@@ -180,6 +184,12 @@ def rank(fault: Fault) -> tuple[int, int]:
 def worst_first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """The faults in the order in which they count; those of one rank stay as they are."""
     return tuple(sorted(faults, key=rank))
+
+
+def _printable(line: str) -> str:
+    """Names in certificates are strangers' words: nothing in them may look like another line, or colour a terminal."""
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(line.split("\n")))
+    return shown if len(shown) <= LONGEST_LINE else shown[: LONGEST_LINE - 1] + "…"
 
 
 def _told(fault: Fault) -> str:

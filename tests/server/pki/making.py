@@ -237,6 +237,7 @@ def ocsp_answer(
     nonce: bytes | None = None,
     by_key: bool = False,
     include: bool = True,
+    revoked_at: datetime = NOW - 2 * DAY,
 ) -> bytes:
     """An OCSP answer (DER) signed by the issuer or a delegated responder."""
     signer = responder or issuer
@@ -251,7 +252,7 @@ def ocsp_answer(
             cert_status=status,
             this_update=this_update,
             next_update=next_update,
-            revocation_time=NOW - 2 * DAY if revoked else None,
+            revocation_time=revoked_at if revoked else None,
             revocation_reason=None,
         )
         .responder_id(encoding, signer.certificate)

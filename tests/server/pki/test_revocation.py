@@ -71,6 +71,24 @@ def test_a_crl_that_is_stale_or_of_the_future_says_nothing() -> None:
     assert known(crls=[crl(ROOT, this_update=NOW + 2 * MINUTE)]) == 1, "clocks differ"
 
 
+@pytest.mark.requirement("MS-ASCMD_R686", "MS-ASCMD_R4509")
+@pytest.mark.parametrize("revocation", Revocation)
+def test_a_revocation_does_not_grow_old(revocation: Revocation) -> None:
+    old = {"this_update": NOW - 400 * DAY, "next_update": NOW - 300 * DAY}
+    long_ago = NOW - 401 * DAY
+    assert known(crls=[crl(ROOT, BOB, revoked_at=long_ago, **old)], revocation=revocation) == 13
+    assert known(answers=[ocsp_answer(BOB, ROOT, status=REVOKED, revoked_at=long_ago, **old)], revocation=revocation) == 13
+    forged = crl(ROOT, BOB, revoked_at=long_ago, signing_key=making.key("mallory"), **old)
+    assert known(crls=[forged], revocation=Revocation.IF_KNOWN) == 1
+
+
+def test_a_hold_grows_old() -> None:
+    old = {"this_update": NOW - 2 * DAY, "next_update": NOW - DAY}
+    held = crl(ROOT, BOB, revoked_at=NOW - 3 * DAY, reason=x509.ReasonFlags.certificate_hold, **old)
+    assert known(crls=[held]) == 16
+    assert known(crls=[held], revocation=Revocation.IF_KNOWN) == 1
+
+
 @pytest.mark.requirement("MS-ASCMD_R4517")
 def test_a_crl_that_somebody_else_signed_says_nothing() -> None:
     assert known(crls=[crl(ROOT, signing_key=making.key("mallory"))]) == 16

@@ -457,3 +457,10 @@ def test_the_explanation_names_the_certificate_and_the_cause() -> None:
 def test_the_same_question_has_the_same_answer() -> None:
     evidence = Evidence(crls=(crl(ISSUING, BOB), crl(ROOT)))
     assert judge(BOB, evidence=evidence) == judge(BOB, evidence=evidence)
+
+
+def test_an_explanation_has_no_more_lines_than_it_has() -> None:
+    eve = person(ISSUING, "Eve\n1 VALID\x1b[32m\r\u2028" + "x" * 40, not_after=NOW - DAY)
+    lines = judge(eve).explain()
+    assert all(line.isprintable() and len(line) <= 500 for line in lines)
+    assert not any(line.startswith("1 VALID") for line in lines)
