@@ -11,6 +11,7 @@ from eas_server.administration.texts import MAX_PASSWORD_OCTETS, MAX_TEXT, MAX_U
 from eas_server.cli.opening import Failed
 from eas_server.cli.terminal import shown
 
+MAX_DAYS: Final = 36500
 MAX_FILE: Final = 1024 * 1024
 """Octets of a file with certificates or keys."""
 
@@ -82,7 +83,21 @@ class Size(click.ParamType[int]):
             self.fail(f"{shown(value)} {error}", param, ctx)
 
 
+class DaysFromNow(click.ParamType[int]):
+    """A number of days: `30d`, or `30`."""
+
+    name = "days"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        text = str(value).strip().lower().removesuffix("d")
+        if not (text.isascii() and text.isdecimal()) or int(text) > MAX_DAYS:
+            self.fail(f"{value!r} is no number of days up to {MAX_DAYS}: 30d", param, ctx)
+        return int(text)
+
+
 ADDRESS: Final = Address()
+DAYS_FROM_NOW: Final = DaysFromNow()
 DOMAIN: Final = Domain()
 USER: Final = UserName()
 TEXT: Final = Text()
@@ -126,6 +141,7 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
 
 __all__ = [
     "ADDRESS",
+    "DAYS_FROM_NOW",
     "DOMAIN",
     "FILE",
     "MAX_FILE",

@@ -2,20 +2,22 @@
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from eas_server.cli.arguments import ADDRESS, FILE, TEXT, read_password
+from eas_server.cli.arguments import ADDRESS, DAYS_FROM_NOW, FILE, TEXT, read_password
+from eas_server.cli.cert_doctor import doctor
+from eas_server.cli.cert_request import request
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
 from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, usage, values_with
 from eas_server.cli.issuing import belongs, entry_of, issued, publish_smime
 from eas_server.cli.lab_authority import LabAuthority, lab_authority
 from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
-from eas_server.cli.printing import Json, day, exactly, print_json, print_table
+from eas_server.cli.printing import Json, count, day, exactly, print_json, print_table
 from eas_server.cli.terminal import printable
 from eas_server.model.directory import DirectoryEntry
 from eas_server.pki.certificate import ParsedCertificate
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 DAYS: Final = 730
 MAX_DAYS: Final = 3650
 SHOWN_DIGITS: Final = 16
-"""Of a fingerprint: enough to tell certificates apart and to name one to `cert withdraw`."""
+"""Of a fingerprint: enough to tell certificates apart and to name one to `cert unpublish`."""
 MIN_DIGITS: Final = 8
 _PASSWORD_BYTES: Final = 12
 _HEX: Final = re.compile(r"[0-9a-f]+")
@@ -41,7 +43,7 @@ password_option = click.option(
 
 @click.group(name="cert")
 def cert_group() -> None:
-    """Issue, import, publish, list and withdraw certificates.
+    """Issue, import, publish, list and unpublish certificates.
 
     Phones get the certificates of people they write to by ResolveRecipients and by search. `cert list` shows which of
     a person's certificates is served, and why others are not. The server never keeps anybody's private key.
@@ -223,12 +225,14 @@ def publish(
 Examples:
   eas-server cert list
   eas-server cert list bob@example.com --json
+  eas-server cert list --expiring 30d
 """,
 )
 @click.argument("address", type=ADDRESS, required=False)
+@click.option("--expiring", type=DAYS_FROM_NOW, help="Only those that are served now and end within so many days: 30d.")
 @json_option
 @config_option
-def list_(config_path: Path, address: str | None, as_json: bool) -> None:
+def list_(config_path: Path, address: str | None, expiring: int | None, as_json: bool) -> None:
     """List the certificates of ADDRESS, or of all users: validity, usage, and what ResolveRecipients makes of them.
 
     A phone that asks for a person's certificates gets those with a rank, in that order; for a member of a group it
@@ -243,12 +247,17 @@ def list_(config_path: Path, address: str | None, as_json: bool) -> None:
         return [(each, judge(await entry_of(store, each), now, require_address_match=match)) for each in wanted]
 
     listed = in_store(config_path, work)
+    if expiring is not None:
+        until = now + timedelta(days=expiring)
+        listed = [(owner, [each for each in judged if _ends_by(each, until)]) for owner, judged in listed]
     if as_json:
         print_json([_judged_json(owner, judged) for owner, certificates in listed for judged in certificates])
         return
     rows = [_row(owner, judged) for owner, certificates in listed for judged in certificates]
     print_table(("ADDRESS", "FINGERPRINT", "RANK", "VALID", "USAGE", "KEY", "ATTRIBUTE", "RESOLVERECIPIENTS"), rows)
-    if not rows:
+    if not rows and expiring is not None:
+        click.echo(f"No certificate that is served ends within {count(expiring, 'day', 'days')}", err=True)
+    elif not rows:
         whom = address or "ADDRESS"
         click.echo(f"No certificates. `eas-server cert publish {whom} FILE` publishes one", err=True)
 
@@ -257,13 +266,13 @@ def list_(config_path: Path, address: str | None, as_json: bool) -> None:
     epilog="""\b
 Examples:
   eas-server cert list bob@example.com
-  eas-server cert withdraw bob@example.com 1f0c9be27a61
+  eas-server cert unpublish bob@example.com 1f0c9be27a61
 """
 )
 @click.argument("address", type=ADDRESS)
 @click.argument("fingerprint")
 @config_option
-def withdraw(config_path: Path, address: str, fingerprint: str) -> None:
+def unpublish(config_path: Path, address: str, fingerprint: str) -> None:
     """Take the certificate whose SHA-256 begins with FINGERPRINT out of the directory, wherever ADDRESS has it."""
     digits = fingerprint.strip().lower().replace(":", "")
     if len(digits) < MIN_DIGITS or _HEX.fullmatch(digits) is None:
@@ -280,7 +289,7 @@ def withdraw(config_path: Path, address: str, fingerprint: str) -> None:
             await store.admin.unpublish_certificate(address, value)
         return whole
 
-    click.echo(f"Withdrew {in_store(config_path, work)[:SHOWN_DIGITS]} of {address}")
+    click.echo(f"Took {in_store(config_path, work)[:SHOWN_DIGITS]} away from {address}")
 
 
 async def _import(config: "Config", store: "Store", file: Path, certificate: ParsedCertificate) -> bool:
@@ -339,6 +348,11 @@ def _named(certificate: ParsedCertificate) -> str:
     return certificate.sha256[:SHOWN_DIGITS]
 
 
+def _ends_by(judged: Judged, until: datetime) -> bool:
+    """Whether a certificate that is served ends by then: one that is not served is missed by nobody."""
+    return judged.rank is not None and judged.certificate is not None and judged.certificate.not_after <= until
+
+
 def _row(owner: str, judged: Judged) -> tuple[str, ...]:
     certificate = judged.certificate
     valid, uses, key = "", "", ""
@@ -373,5 +387,8 @@ def _judged_json(owner: str, judged: Judged) -> dict[str, Json]:
         }
     return shown
 
+
+cert_group.add_command(request)
+cert_group.add_command(doctor)
 
 COMMAND = cert_group

@@ -201,7 +201,7 @@ def test_the_ranks_are_those_of_the_choice(with_authority):
         (1, "served first"),
         (2, "served after the first, which its owner marked as the one to encrypt to"),
     ]
-    shell("cert", "withdraw", BOB, listed(shell, BOB)[0]["sha256"])
+    shell("cert", "unpublish", BOB, listed(shell, BOB)[0]["sha256"])
     shell("cert", "issue", BOB, "--out", "e.p12", "--key", "p256", "--purpose", "encryption")
     assert listed(shell, BOB)[1]["verdict"] == "served after the first, which is newer"
 
@@ -287,12 +287,12 @@ def test_withdrawn_from_both_attributes(shell):
     shell("cert", "publish", BOB, str(FIXTURES / "bob.der"), "--key", str(FIXTURES / "bob.pem"))
     whole = parse(der("bob")).sha256
     colons = ":".join(whole[at : at + 2].upper() for at in range(0, 16, 2))
-    shell("cert", "withdraw", BOB, colons)
+    shell("cert", "unpublish", BOB, colons)
     entry = shell.entry(BOB)
     assert (entry.user_certificates, entry.smime_certificates) == ((), ())
-    assert "no certificate" in shell.refused("cert", "withdraw", BOB, whole)
-    shell.refused("cert", "withdraw", BOB, "1f", status=2)
-    shell.refused("cert", "withdraw", BOB, "not hexadecimal", status=2)
+    assert "no certificate" in shell.refused("cert", "unpublish", BOB, whole)
+    shell.refused("cert", "unpublish", BOB, "1f", status=2)
+    shell.refused("cert", "unpublish", BOB, "not hexadecimal", status=2)
 
 
 def test_with_ldap_it_is_said_which_directory_this_is(shell):
