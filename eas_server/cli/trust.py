@@ -81,6 +81,8 @@ def import_(config_path: Path, files: Sequence[Path], domain: str, wanted: str |
 
     async def work(config: "Config", store: "Store") -> Sequence[ImportedFile]:
         del config
+        if domain and not await trust.held(store.trust, domain):
+            click.echo(f"note: what {domain} gets stands instead of {named(ALL_DOMAINS)}", err=True)
         read = [(str(path), read_file(path, MAX_TRUST_FILE)) for path in _files(files)]
         return await trust.take(
             store.trust, domain, read, datetime.now(UTC), None if wanted is None else Anchor(wanted)
@@ -180,13 +182,18 @@ def remove(config_path: Path, fingerprint: str | None, everything: bool, domain:
     if (fingerprint is None) != everything:
         raise click.UsageError("name a FINGERPRINT, or --all")
 
-    async def work(config: "Config", store: "Store") -> str:
+    async def work(config: "Config", store: "Store") -> tuple[str, bool]:
         del config
         if fingerprint is not None:
-            return _short(await trust.remove(store.trust, domain, fingerprint))
-        return count(await trust.remove_all(store.trust, domain), "certificate", "certificates")
+            removed = _short(await trust.remove(store.trust, domain, fingerprint))
+        else:
+            removed = count(await trust.remove_all(store.trust, domain), "certificate", "certificates")
+        return removed, bool(await trust.held(store.trust, domain))
 
-    click.echo(f"Removed {_in_store(config_path, work)} from {named(domain)}")
+    removed, some_left = _in_store(config_path, work)
+    click.echo(f"Removed {removed} from {named(domain)}")
+    if domain and not some_left:
+        click.echo(f"note: {domain} has no collection now: its users trust what all domains trust", err=True)
 
 
 def _in_store(config_path: Path, work: "Callable[[Config, Store], Awaitable[T]]") -> T:
@@ -263,7 +270,13 @@ def _short(each: Trusted) -> str:
 
 
 def _held_row(each: Trusted, certificate: ParsedCertificate) -> tuple[str, ...]:
-    return each.collection or "all domains", each.anchor.value, _short(each), day(certificate.not_after), certificate.subject
+    return (
+        each.collection or "all domains",
+        each.anchor.value,
+        _short(each),
+        day(certificate.not_after),
+        certificate.subject,
+    )
 
 
 def _held_json(each: Trusted, certificate: ParsedCertificate) -> dict[str, Json]:

@@ -28,7 +28,7 @@ MAX_TRUST_FILE: Final = MAX_SST_BYTES
 """Octets of one file: some eight thousand certificates."""
 MAX_CERTIFICATES: Final = 5000
 """In one file."""
-MAX_STREAMED: Final = 512 * 1024
+MAX_STREAMED: Final = 128 * 1024
 """Of a PKCS#7 with indefinite lengths, which take long to follow."""
 WEAK_RSA_BITS: Final = 2048
 
@@ -52,7 +52,7 @@ _PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9# ]{1,40})-----([A-Za-z0-9+/=\s]*
 _PEM_CERTIFICATE: Final = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"})
 _PEM_PKCS7: Final = frozenset({b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA"})
 _PEM_KEY: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
-_WHITE: Final = re.compile(rb"\s+")
+_WHITE: Final = b" \t\r\n\v\f"
 _PEM_WIDTH: Final = 64
 
 
@@ -158,7 +158,10 @@ def _plain_text(octets: bytes) -> bytes:
     """What PowerShell's `>` wrote in UTF-16, as plain octets."""
     if not octets.startswith(_UTF16):
         return octets
-    return octets.decode("utf-16", errors="replace").encode("ascii", errors="replace")
+    try:
+        return octets.decode("utf-16").encode("ascii", errors="replace")
+    except UnicodeDecodeError:
+        raise TrustFileError("it begins as a text in UTF-16, and is none") from None
 
 
 def _unwrapped(octets: bytes, layers: int) -> TrustFile:
@@ -173,7 +176,7 @@ def _unwrapped(octets: bytes, layers: int) -> TrustFile:
 
 def _from_base64(text: bytes) -> bytes:
     try:
-        return base64.b64decode(_WHITE.sub(b"", text), validate=True)
+        return base64.b64decode(text.translate(None, _WHITE), validate=True)
     except binascii.Error:
         raise TrustFileError("it is none of PEM, DER, base64, PKCS#7 and SST") from None
 

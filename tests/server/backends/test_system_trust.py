@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from eas_server.backends import system_trust
 from eas_server.backends.memory.trust import MemoryTrust
 from eas_server.backends.system_trust import SystemTrust, check_bundle, read_bundle, system_bundle
 from eas_server.errors import ConfigError
+from eas_server.interfaces import TrustStore
 from eas_server.model.settings import SmimeSettings
 from eas_server.model.trust import TrustCollection
 from eas_server.pki.lab import to_pem
+from tests.contract.trust import Trusting, TrustStoreContract
 from tests.server.pki.making import Entity, authority
 
 A, B = authority("A Root"), authority("B Root")
@@ -29,6 +32,24 @@ def write(path: Path, *entities: Entity, more: bytes = b"") -> None:
 def over(bundle: Path, *collections: TrustCollection, on: bool = True) -> SystemTrust:
     settings = SmimeSettings(system_trust=on, system_trust_file=str(bundle))
     return SystemTrust(MemoryTrust(collections), lambda: settings, look_seconds=0)
+
+
+class TestWithoutTheSystem(TrustStoreContract):
+    @pytest.fixture
+    def trusting(self) -> Trusting:
+        async def make(collections: Sequence[TrustCollection]) -> TrustStore:
+            return SystemTrust(MemoryTrust(collections), SmimeSettings)
+
+        return make
+
+
+class TestWithAnEmptyBundle(TrustStoreContract):
+    @pytest.fixture
+    def trusting(self, tmp_path: Path) -> Trusting:
+        async def make(collections: Sequence[TrustCollection]) -> TrustStore:
+            return over(tmp_path / "none.pem", *collections)
+
+        return make
 
 
 async def test_off_it_adds_nothing(tmp_path: Path) -> None:

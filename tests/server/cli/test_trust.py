@@ -83,6 +83,10 @@ def test_domains_have_their_own(shell):
     shell("trust", "import", put("root.cer", ROOT.der))
     told = shell("trust", "import", put("other.cer", OTHER.der), "--domain", "Bücher.Example")
     assert told.splitlines()[-1] == "1 added, in the collection of xn--bcher-kva.example"
+    again = shell.try_("trust", "import", "other.cer", "--domain", "other.example")
+    assert "stands instead of the collection of all domains" in again.stderr
+    assert "instead" not in shell.try_("trust", "import", "other.cer", "--domain", "other.example").stderr
+    shell("trust", "remove", "--all", "--domain", "other.example")
     assert held(shell, "xn--bcher-kva.example").roots == (OTHER.der,)
     assert held(shell, "example.com").roots == (ROOT.der,)
     listed = json.loads(shell("trust", "list", "--json"))
@@ -163,7 +167,9 @@ def test_removal(shell):
     assert "no certificate" in shell.refused("trust", "remove", "f00df00d")
     for arguments in ((), ("f00df00d", "--all")):
         assert shell.try_("trust", "remove", *arguments).exit_code == 2
-    assert "Removed 1 certificate from" in shell("trust", "remove", "--all", "--domain", "example.com")
+    result = shell.try_("trust", "remove", "--all", "--domain", "example.com")
+    assert "Removed 1 certificate from" in result.stdout
+    assert "its users trust what all domains trust" in result.stderr
     assert held(shell, "example.com").name == ""
 
 
