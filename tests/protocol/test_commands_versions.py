@@ -90,8 +90,8 @@ def everything(cls: type, depth: int = 0) -> Element:
     hints = typing.get_type_hints(cls)
     for field in fields(cls):
         declared = field.metadata["element"]
-        kinds = [kind for kind in _members(hints[field.name]) if kind is not type(None)]
-        inner = _members(typing.get_args(kinds[0])[0]) if typing.get_origin(kinds[0]) is tuple else kinds
+        kinds = [kind for kind in members(hints[field.name]) if kind is not type(None)]
+        inner = members(typing.get_args(kinds[0])[0]) if typing.get_origin(kinds[0]) is tuple else kinds
         if declared.item is not None:
             item = _one(declared.item, inner, declared, depth)
             children.append(Element(find_tag(declared.tag), item))
@@ -122,20 +122,20 @@ def _text(kind: Any, declared: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         first = next(iter(kind)).value
         return str(first)
-    return "x" if kind is str else str(declared.minimum or 1)
+    return str(declared.minimum or 1)
 
 
-def _members(hint: Any) -> list[Any]:
+def members(hint: Any) -> list[Any]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return list(typing.get_args(hint))
     return [hint]
 
 
-def _pairs(root: Element) -> Iterator[tuple[str, str]]:
+def pairs(root: Element) -> Iterator[tuple[str, str]]:
     yield "", root.tag.name
     for child in root.children:
         yield root.tag.name, child.tag.name
-        yield from _pairs(child)
+        yield from pairs(child)
 
 
 @cache
@@ -145,7 +145,7 @@ def written(command: CommandName, version: ProtocolVersion) -> frozenset[tuple[s
         return frozenset()
     found: set[tuple[str, str]] = set()
     for cls in (*SHAPES[command], *PARTS.get(command, ())):
-        found |= set(_pairs(dump(load(cls, everything(cls)), version)))
+        found |= set(pairs(dump(load(cls, everything(cls)), version)))
     return frozenset(found)
 
 
