@@ -101,6 +101,7 @@ class TestForms:
             (cms.ContentInfo({"content_type": "data", "content": b"x"}).dump(), "no SignedData"),
             (b"\0\0\0\0CERT\x20", "serialized store that cannot be read: it ends within"),
             (b"\x30\x88" + b"\xff" * 8, "absurd"),
+            (b"\xff\xfe" + b"\0\xd8" * 2, "UTF-16"),
             (bytes.fromhex("30800609 2a864886 f70d0107 02a080"), "CMS"),
         ],
     )
