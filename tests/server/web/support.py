@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from starlette.routing import BaseRoute
 
 from eas_server.commands.context import Command, Context
 from eas_server.main import build_app
@@ -224,6 +226,7 @@ async def site(
     context: ssl.SSLContext | None = None,
     bench: Bench | None = None,
     names: tuple[CommandName, ...] = (CommandName.PING, CommandName.SYNC, CommandName.SEND_MAIL, CommandName.FIND),
+    routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[Site]:
     """A server of these settings; stopped at the end."""
     notifier = ChangeNotifier()
@@ -235,7 +238,7 @@ async def site(
     accounts, stopping = Accounts(), asyncio.Event()
     sign_in = SignIn(accounts, live, stopping, asyncio.get_running_loop().time)
     commands = {name: seen.command(name, gated=gated) for name in names}
-    app = build_app(bench.ports, commands, sign_in, live, Time(), stopping)
+    app = build_app(bench.ports, commands, sign_in, live, Time(), stopping, routes=routes)
     listeners = Listeners(
         app,
         [Listener(address="127.0.0.1", port=0, tls=context is not None)],
