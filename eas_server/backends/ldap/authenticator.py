@@ -2,12 +2,13 @@
 
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from eas_server.backends.ldap import filters
 from eas_server.backends.ldap.connection import LdapConnection, Scope
-from eas_server.backends.ldap.entries import RawEntry
+from eas_server.backends.ldap.entries import RawEntry, smtp_address
 from eas_server.backends.ldap.pool import LdapPool
 from eas_server.backends.ldap.settings import LdapSettings
 from eas_server.interfaces import Accounts, Authenticator
@@ -101,7 +102,7 @@ class LdapAuthenticator:
         found = connection.search(wanted, (*attributes, self._settings.account_attribute)).entries
         for name in (login.full, login.user):
             # Compared again, since servers see names as equal that are not.
-            exact = [raw for raw in found if name.casefold() in map(str.casefold, raw.texts(attributes))]
+            exact = [raw for raw in found if name.casefold() in _names_of(raw, attributes)]
             if exact:
                 return exact[0] if len(exact) == 1 else None
         return None
@@ -117,6 +118,12 @@ class LdapAuthenticator:
     def _found_names(self, connection: LdapConnection, login: Login) -> tuple[str, ...]:
         found = self._find(connection, login)
         return self._names(found) if found is not None else ()
+
+
+def _names_of(raw: RawEntry, attributes: Iterable[str]) -> set[str]:
+    """What may be typed, in lower case; proxyAddresses write `smtp:` before it."""
+    texts = raw.texts(attributes)
+    return {(smtp_address(text) or text).casefold() for text in texts}
 
 
 _: type[Authenticator] = LdapAuthenticator
