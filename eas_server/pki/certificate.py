@@ -17,6 +17,9 @@ MAX_CERTIFICATE_BYTES = 64 * 1024
 """No certificate that a mail client takes comes near it; more is not parsed at all."""
 
 CACHED_CERTIFICATES = 4096
+MAX_CACHED_BYTES = 4096
+"""Larger certificates are read anew each time: those of people have half as many octets, and strangers send what they
+like."""
 
 EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
 ANY_PURPOSE = "2.5.29.37.0"
@@ -127,10 +130,12 @@ def parse(der: bytes) -> ParsedCertificate:
         )
 
 
-@lru_cache(maxsize=CACHED_CERTIFICATES)
 def parse_cached(der: bytes) -> ParsedCertificate:
-    """`parse`, remembering what it made of the last CACHED_CERTIFICATES values; failures are not remembered."""
-    return parse(der)
+    """`parse`, remembering what it made of the last CACHED_CERTIFICATES values of a usual size, but no failures."""
+    return _parse_remembered(der) if len(der) <= MAX_CACHED_BYTES else parse(der)
+
+
+_parse_remembered = lru_cache(maxsize=CACHED_CERTIFICATES)(parse)
 
 
 def normal_address(address: str) -> str:

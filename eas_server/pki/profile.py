@@ -11,7 +11,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from eas_server.pki.certificate import CACHED_CERTIFICATES, CertificateError, ParsedCertificate, parse_cached
+from eas_server.pki.certificate import (
+    CACHED_CERTIFICATES,
+    MAX_CACHED_BYTES,
+    CertificateError,
+    ParsedCertificate,
+    parse_cached,
+)
 from eas_server.pki.hostile import declared
 
 MAX_RSA_BITS: Final = 8192
@@ -102,9 +108,12 @@ class Profile:
         return self.certificate.subject or f"serial {self.certificate.serial:x}"
 
 
-@lru_cache(maxsize=CACHED_CERTIFICATES)
 def profile(der: bytes) -> Profile:
     """Read one DER certificate. Raises CertificateError, and nothing else."""
+    return _remembered(der) if len(der) <= MAX_CACHED_BYTES else _profile(der)
+
+
+def _profile(der: bytes) -> Profile:
     parsed = parse_cached(der)
     with declared(CertificateError, "not a readable certificate"):
         certificate = x509.load_der_x509_certificate(der)
@@ -133,6 +142,9 @@ def profile(der: bytes) -> Profile:
             crl_urls=_bounded((*_points(extensions, _CRL_POINTS), *_points(extensions, _FRESHEST_CRL))),
             crl_issuers=_crl_issuers(fields),
         )
+
+
+_remembered = lru_cache(maxsize=CACHED_CERTIFICATES)(_profile)
 
 
 def looks_like_certificate(der: bytes) -> bool:

@@ -92,7 +92,7 @@ def standing_of_path(path: Path, when: datetime, evidence: Evidence, strangers: 
     """
     minute = when.replace(second=0, microsecond=0) + (ONE_MINUTE if when.second or when.microsecond else timedelta(0))
     key = (
-        tuple(each.der for each in path.certificates),
+        tuple(each.certificate.sha256 for each in path.certificates),
         minute,
         *(_digest(each) for each in (evidence.crls, evidence.ocsp_answers, strangers)),
         evidence.missing,

@@ -6,7 +6,6 @@ to be out of the way, so that what remains is a matter of names or policies.
 
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from asn1crypto import x509 as asn1_x509
@@ -25,6 +24,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from eas_server.pki.hostile import declared
 from eas_server.pki.paths import Path
+from eas_server.pki.remembered import Remembered
 from eas_server.pki.signatures import Budget, CountedSignatures
 from eas_server.pki.verdict import Fault, Reason
 
@@ -32,8 +32,6 @@ MAX_NAMES: Final = 2000
 """Names in one path that constraints apply to; a certificate for a mail user has two or three."""
 MAX_COMPARISONS: Final = 20_000
 """Names times constraints in one path."""
-
-REMEMBERED_PATHS: Final = 1024
 
 _SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _ANY_TIME: Final = timedelta(days=365 * 1990)
@@ -54,15 +52,19 @@ def constraint_fault(path: Path) -> Fault | None:
         return Fault(reason=Reason.TOO_COMPLEX, detail=f"{names} names under {constraints} constraints")
     if len(path.certificates) == 1:
         return None
-    return _fault_of(tuple(certificate.der for certificate in path.certificates))
+    # it does not depend on the instant, so that it can be remembered
+    key = tuple(certificate.certificate.sha256 for certificate in path.certificates)
+    found = _REMEMBERED.get(key) or _REMEMBERED.put(key, (_fault_of(path),))
+    return found[0]
 
 
-@lru_cache(maxsize=REMEMBERED_PATHS)
-def _fault_of(ders: tuple[bytes, ...]) -> Fault | None:
-    """The same for the certificates of a path. It does not depend on the instant, so that it can be remembered."""
+_REMEMBERED: Final[Remembered[tuple[str, ...], tuple[Fault | None]]] = Remembered(1024)
+
+
+def _fault_of(path: Path) -> Fault | None:
     try:
         with declared(_PathError, "the path cannot be read"):
-            return _validate(library_path([asn1_x509.Certificate.load(der) for der in ders]))
+            return _validate(library_path([asn1_x509.Certificate.load(each.der) for each in path.certificates]))
     except _PathError as error:
         return Fault(reason=Reason.MALFORMED, detail=str(error))
 

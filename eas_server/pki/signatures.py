@@ -23,7 +23,7 @@ WEAK_DIGESTS: Final = frozenset({"md2", "md5", "sha1"})
 """Signatures over these prove nothing: somebody else may have made the certificate ([RFC 8551] 2.1)."""
 
 REMEMBERED: Final = 2048
-MAX_REMEMBERED_BYTES: Final = 16 * 1024
+MAX_REMEMBERED_BYTES: Final = 4096
 """Longer data (large CRLs) is checked anew each time, so that what is remembered stays small."""
 
 _RSA: Final = frozenset({"rsa", "rsassa_pss"})
@@ -60,7 +60,7 @@ def link(subject: Profile, issuer: Profile, budget: Budget) -> Link:
     if issuer.key_fault or not subject.algorithm:
         return Link.UNSUPPORTED if issuer.key_fault else Link.BAD
     budget.spend_signature()
-    return _check(subject.signature, subject.signed, issuer.public_key, subject.algorithm)
+    return _checked(subject.signature, subject.signed, issuer.public_key, subject.algorithm)
 
 
 class CountedSignatures(SignatureValidator):
@@ -83,8 +83,7 @@ class CountedSignatures(SignatureValidator):
         self._budget.spend_signature()
         signed_data = self._originals.get(signed_data, signed_data)
         key, algorithm = public_key_info.dump(), signature_algorithm.dump()
-        check = _check if len(signed_data) <= MAX_REMEMBERED_BYTES else _check_once
-        found = check(signature, signed_data, key, algorithm)
+        found = _checked(signature, signed_data, key, algorithm)
         if found is Link.BAD:
             raise InvalidSignature(found.value)
         if found is Link.UNSUPPORTED:
@@ -114,6 +113,11 @@ def _check_once(signature: bytes, data: bytes, key: bytes, algorithm: bytes) -> 
 
 
 _check = lru_cache(maxsize=REMEMBERED)(_check_once)
+
+
+def _checked(signature: bytes, data: bytes, key: bytes, algorithm: bytes) -> Link:
+    size = len(signature) + len(data) + len(key) + len(algorithm)
+    return (_check if size <= MAX_REMEMBERED_BYTES else _check_once)(signature, data, key, algorithm)
 
 
 def _is_weak(how: algos.SignedDigestAlgorithm) -> bool:
