@@ -59,6 +59,16 @@ def answer(lab: Lab, authority: str, request: bytes, now: datetime, further: Seq
     return _signed(lab, authority, responses, nonce, now)
 
 
+def asked_about(lab: Lab, authority: str, request: bytes) -> list[str]:
+    """The entries of the plan that a request asks an authority about, by their names; none where it cannot be read."""
+    try:
+        with declared(_RequestError, "not an OCSP request"):
+            serials = [name["serial_number"].native for name in _read(request)[0]]
+    except _RequestError:
+        return []
+    return [name for name, _ in lab.plan.issued_by(authority) if lab.serial(name) in serials]
+
+
 def has_nonce(request: bytes) -> bool:
     """Whether the answer will hold for this request alone."""
     try:

@@ -7,6 +7,7 @@ as it came, for base64 has both.
 import asyncio
 import base64
 import binascii
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,9 @@ from eas_server.pki import lab_ocsp
 from eas_server.pki.lab_crl import Withdrawn, crl, delta_crl
 from eas_server.pki.lab_issue import CRLS, DOWN, ISSUERS, OCSP, Lab, crl_url, delta_url
 from eas_server.pki.lab_plan import CrlPoint
+from eas_server.web.transport import peer_of
+
+log = logging.getLogger(__name__)
 
 PATH: Final = "/lab/pki"
 """Of the lab; what the URL of a Lab ends with."""
@@ -85,12 +89,15 @@ class LabPki:
         name = request.path_params["name"]
         if name not in self._lab.plan.authorities:
             return Response(status_code=_NOT_FOUND)
+        _note(request, f"the certificate of {name}")
         return Response(self._lab.certificates[name], media_type=CERTIFICATE_TYPE, headers=_KEPT)
 
     async def _crl(self, request: Request) -> Response:
-        found = self._crls.get(f"{self._lab.url}/{CRLS}/{request.path_params['name']}.crl")
+        name = request.path_params["name"]
+        found = self._crls.get(f"{self._lab.url}/{CRLS}/{name}.crl")
         if found is None:
             return Response(status_code=_NOT_FOUND)
+        _note(request, f"the CRL {name}")
         return Response(await asyncio.to_thread(self._made, *found), media_type=CRL_TYPE, headers=_KEPT)
 
     def _made(self, authority: str, point: CrlPoint | None) -> bytes:
@@ -108,7 +115,7 @@ class LabPki:
                     return Response(status_code=_TOO_LARGE, headers=_CLOSED)
         except ClientDisconnect:
             return Response(status_code=_BAD_REQUEST)
-        return await self._answered(request.path_params["name"], bytes(body), _NOT_KEPT)
+        return await self._answered(request, bytes(body), _NOT_KEPT)
 
     async def _ocsp_get(self, request: Request) -> Response:
         """[RFC 6960] A.1: the request in base64, and that in the form of URLs."""
@@ -119,19 +126,28 @@ class LabPki:
             asked = base64.b64decode(unquote_to_bytes(text), validate=True)
         except binascii.Error:
             asked = b""  # which is answered as a malformed request
-        return await self._answered(name, asked, _NOT_KEPT if lab_ocsp.has_nonce(asked) else _KEPT)
+        return await self._answered(request, asked, _NOT_KEPT if lab_ocsp.has_nonce(asked) else _KEPT)
 
-    async def _answered(self, name: str, asked: bytes, headers: dict[str, str]) -> Response:
+    async def _answered(self, request: Request, asked: bytes, headers: dict[str, str]) -> Response:
+        name = request.path_params["name"]
         if name not in self._lab.plan.authorities:
             return Response(status_code=_NOT_FOUND)
+        about = ", ".join(lab_ocsp.asked_about(self._lab, name, asked)) or "nobody known"
+        _note(request, f"the OCSP responder of {name} about {about}")
         content = await asyncio.to_thread(self._told, name, asked)
         return Response(content, media_type=OCSP_TYPE, headers=headers)
 
     def _told(self, name: str, asked: bytes) -> bytes:
         return lab_ocsp.answer(self._lab, name, asked, self._clock.now(), self._further(name))
 
-    async def _down(self, _: Request) -> Response:
+    async def _down(self, request: Request) -> Response:
+        _note(request, "what is not there by intent")
         return Response(status_code=_DOWN, headers=_CLOSED)
+
+
+def _note(request: Request, what: str) -> None:
+    """Developers of clients want to see what theirs asks for."""
+    log.info("lab: %s asks for %s", peer_of(request.scope), what)
 
 
 def _crls_of(lab: Lab) -> dict[str, tuple[str, CrlPoint | None]]:

@@ -117,6 +117,16 @@ async def test_paths_in_upper_case_are_the_same(lab):
     assert (await lab.ask("GET", "/LAB/PKI/CA/Root.CER")).body == LAB.certificates["root"]
 
 
+async def test_what_is_asked_for_is_told(lab, caplog):
+    with caplog.at_level("INFO", logger="eas_server.web.lab_pki"):
+        await get(lab, "crl/rsa-delta.crl")
+        await lab.ask("POST", f"{PATH}/ocsp/rsa", request("revoked"))
+    assert [record.message.partition(" asks for ")[2] for record in caplog.records] == [
+        "the CRL rsa-delta",
+        "the OCSP responder of rsa about revoked",
+    ]
+
+
 async def test_it_is_not_there_unless_it_is_wanted():
     async with site() as plain:
         assert (await get(plain, "ca/root.cer")).status == 404
