@@ -250,17 +250,18 @@ def follow_trail(folder: Path, wanted: Wanted, pause: Callable[[], None]) -> Ite
     held = b""
     try:
         while True:
-            newer = _opened(path)
+            begins_anew = _is_another(path, file)
             if file is not None:  # what was put aside may have lines that were not seen yet
                 held += file.read()
-            whole, held = held[: held.rfind(b"\n") + 1], held[held.rfind(b"\n") + 1 :]
+            end = held.rfind(b"\n") + 1
+            whole, held = held[:end], held[end:]
             yield from _events(iter(whole.splitlines(keepends=True)), wanted, _nothing)
-            if newer is not None and (file is None or not _is_same(file, newer)):
-                file, newer, held = newer, file, b""
+            if begins_anew:
+                if file is not None:
+                    file.close()
+                file, held = _opened(path), b""
             elif not whole:
                 pause()
-            if newer is not None:
-                newer.close()
     finally:
         if file is not None:
             file.close()
@@ -273,8 +274,13 @@ def _opened(path: Path) -> BinaryIO | None:
         return None
 
 
-def _is_same(one: BinaryIO, other: BinaryIO) -> bool:
-    return os.path.sameopenfile(one.fileno(), other.fileno())
+def _is_another(path: Path, file: BinaryIO | None) -> bool:
+    """Whether another file than the one that is read has the name now."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return file is None or not os.path.samestat(found, os.fstat(file.fileno()))
 
 
 def _nothing() -> None:
