@@ -4,7 +4,8 @@ from ipaddress import ip_address
 
 from eas_server.lab.folder import Demo
 from eas_server.lab.keys import PKCS12_PASSWORD_FILE
-from eas_server.lab.people import PEOPLE
+from eas_server.lab.people import PEOPLE as ACCOUNTS
+from eas_server.web.lab_pki import PATH, PEOPLE
 
 TLS_PORT = 8443
 
@@ -12,7 +13,7 @@ TLS_PORT = 8443
 def instructions(demo: Demo, root_url: str | None) -> str:
     """Text for a person; `root_url` is where the root certificate can be had, None without TLS."""
     rows = [("Account", "Exchange, Microsoft Exchange or Exchange ActiveSync; choose manual set-up")]
-    names = " or ".join(person.address for person in PEOPLE)
+    names = " or ".join(person.address for person in ACCOUNTS)
     rows += [
         ("E-mail, user", names),
         ("Password", demo.password),
@@ -37,6 +38,8 @@ def _certificates(demo: Demo, root_url: str | None) -> list[str]:
         *lines,
         '  S/MIME: open the message "Your key and certificate" and import the attached .p12; its password is',
         f"  {demo.keys.pkcs12_password} (kept in {demo.folder / PKCS12_PASSWORD_FILE}; all keys are in that folder).",
+        "  Certificates that are expired, revoked, untrusted and more, to see what a client makes of them: .p12 files in",
+        f"  that folder, people in the directory, and {demo.place.lab_origin}{PATH}/{PEOPLE}.json (docs/lab-pki.md).",
     ]
 
 
