@@ -1,7 +1,8 @@
-"""Which version has which element of contacts, notes, tasks and AirSyncBase, by every statement of the documents."""
+"""Which version has which element of the classes and of AirSyncBase, by every statement of the documents."""
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -27,9 +28,16 @@ from protocol.items.airsyncbase import (
 )
 from protocol.items.calendar import Calendar
 from protocol.items.email import Email
-from protocol.schema import dump
+from protocol.items.rights import License
+from protocol.schema import EMPTY, dump
 from protocol.versions import SUPPORTED, ProtocolVersion
-from tests.protocol import test_items_contacts, test_items_notes, test_items_tasks
+from tests.protocol import (
+    test_items_calendar,
+    test_items_contacts,
+    test_items_email,
+    test_items_notes,
+    test_items_tasks,
+)
 from tests.protocol.items import DOCUMENTS
 
 MOMENT = datetime(2026, 12, 3, 13, 18, tzinfo=UTC)
@@ -68,7 +76,13 @@ ASKED = Options(
     body_preferences=(BodyPreference(type=BodyType.HTML, **_SIZES),),
     body_part_preference=BodyPartPreference(type=BodyType.HTML, **_SIZES),
 )
+_RIGHTS: dict[str, Any] = {field.name: True for field in fields(License)}
+_TEXTS: dict[str, Any] = dict.fromkeys(("content_owner", "template_id", "template_description", "template_name"), "x")
+LICENSE = License(**(_RIGHTS | _TEXTS | {"content_expiry_date": MOMENT}))
+MAIL = replace(test_items_email.FULL, meeting_request=test_items_email.MEETING, rights_management_license=LICENSE)
 EXAMPLES = {
+    "MS-ASCAL": (replace(test_items_calendar.FULL, client_uid="c", categories=("x",)),),
+    "MS-ASEMAIL": (MAIL, Change(server_id="1:1", send=EMPTY)),
     "MS-ASCNTC": (test_items_contacts.FULL,),
     "MS-ASNOTE": (test_items_notes.FULL,),
     "MS-ASTASK": (test_items_tasks.FULL,),
@@ -85,8 +99,16 @@ EXAMPLES = {
 
 _STATEMENT = re.compile(
     r"(MS-AS\w+_R\d+)\t[^\t]*\t(?:Server|Both)\tNormative\t"
-    r"\[In (\w+)(?: \((\w+)(?: Namespace)?\))?\] Protocol version (\d+\.\d) (does not )?supports? this"
+    r"\[In (\w+)(?: ?\((\w+)(?: Namespace)?\))?\] Protocol version (\d+\.\d) (does not |doens't )?supports? this"
 )
+_NAMESPACES = {
+    ("MS-ASCAL", "Location"): "calendar",
+    ("MS-ASEMAIL", "Location"): "email",
+    ("MS-ASEMAIL", "DisplayName"): "email",
+}
+"""What another namespace has an element of that name for."""
+_DEVIATIONS = frozenset({"MS-ASEMAIL_R1229", "MS-ASEMAIL_R1230"})
+"""See MeetingRequest."""
 _NO_ELEMENT = frozenset({"TopLevelSchemaProps"})
 """A group of the schemas."""
 
@@ -100,8 +122,9 @@ def statements() -> Iterator[tuple[str, str, str, list[tuple[str, ProtocolVersio
         found: dict[tuple[str, str], list[tuple[str, ProtocolVersion, bool]]] = {}
         for match in _STATEMENT.finditer((DOCUMENTS / f"{document}.tsv").read_text("utf-8")):
             id_, name, parent, version, denied = match.groups()
-            if name not in _NO_ELEMENT and version in versions:
-                found.setdefault((parent or "", name), []).append((id_, versions[version], not denied))
+            if name not in _NO_ELEMENT and id_ not in _DEVIATIONS and version in versions:
+                parent = parent or _NAMESPACES.get((document, name), "")
+                found.setdefault((parent, name), []).append((id_, versions[version], not denied))
         for (parent, name), said in found.items():
             yield document, parent, name, said
 
@@ -109,12 +132,13 @@ def statements() -> Iterator[tuple[str, str, str, list[tuple[str, ProtocolVersio
 def _below(root: Element) -> Iterator[tuple[str, str]]:
     for child in root.children:
         yield root.tag.name.casefold(), child.tag.name.casefold()
+        yield child.tag.namespace.casefold(), child.tag.name.casefold()
         yield from _below(child)
 
 
 @cache
 def shown(document: str, version: ProtocolVersion) -> frozenset[tuple[str, str]]:
-    """Parents and elements that the version gets of the examples; an element stands under "" too."""
+    """Parents and elements that the version gets of the examples; an element stands under its namespace and "" too."""
     pairs = [pair for example in EXAMPLES[document] for pair in _below(dump(example, version))]
     return frozenset([*pairs, *(("", name) for _, name in pairs)])
 
