@@ -7,7 +7,7 @@ import pytest
 from protocol import wbxml
 from protocol.codepages import tag
 from protocol.elements import Element
-from protocol.versions import SUPPORTED, V12_1, ProtocolVersion
+from protocol.versions import SUPPORTED, V12_1, V14_0, ProtocolVersion
 from tests.properties.test_any_request import Place, place
 from tests.schemas import assert_valid
 
@@ -146,3 +146,131 @@ async def test_empty_containers_are_accepted(ground: Place, version: ProtocolVer
     status, answer = await device.ask("Sync", sync(collection(key, e("Options"), e("Commands"))))
     assert status == 200
     assert len(named(answer, "Add")) == 2
+
+
+# ---- Sync: Options
+
+FILTERS = {
+    INBOX: ("Email", {0, 1, 2, 3, 4, 5}),
+    "7": ("Calendar", {0, 4, 5, 6, 7}),
+    "6": ("Tasks", {0, 8}),
+    CONTACTS: ("Contacts", set(range(9))),
+}
+"""The FilterTypes of a class; contacts ignore it (MS-ASCMD_R3078)."""
+
+
+@EVERY_VERSION
+@pytest.mark.parametrize("folder", FILTERS)
+@pytest.mark.requirement(
+    "MS-ASCMD_R3035", "MS-ASCMD_R3036", "MS-ASCMD_R3037", "MS-ASCMD_R3038", "MS-ASCMD_R3039", "MS-ASCMD_R3040",
+    "MS-ASCMD_R3043", "MS-ASCMD_R3044", "MS-ASCMD_R3045", "MS-ASCMD_R3046", "MS-ASCMD_R3047", "MS-ASCMD_R3048",
+    "MS-ASCMD_R3049", "MS-ASCMD_R3050", "MS-ASCMD_R3051", "MS-ASCMD_R3053", "MS-ASCMD_R3054", "MS-ASCMD_R3055",
+    "MS-ASCMD_R3056", "MS-ASCMD_R3057", "MS-ASCMD_R3058", "MS-ASCMD_R3059", "MS-ASCMD_R3060", "MS-ASCMD_R3061",
+    "MS-ASCMD_R3041", "MS-ASCMD_R3042", "MS-ASCMD_R3052", "MS-ASCMD_R3069", "MS-ASCMD_R3078",
+)  # fmt: skip
+async def test_the_filters_of_each_class(ground: Place, version: ProtocolVersion, folder: str) -> None:
+    device = Wire(ground, version)
+    name, allowed = FILTERS[folder]
+    for value in range(10):
+        asked = sync(collection("0", e("Options", e("FilterType", str(value))), folder=folder))
+        assert await device.status("Sync", asked) == ("1" if value in allowed else "4"), (name, value)
+
+
+@EVERY_VERSION
+@pytest.mark.requirement("MS-ASCMD_R935", "MS-ASCMD_R945", "MS-ASCMD_R6299")
+async def test_classes_that_do_not_go_together(ground: Place, version: ProtocolVersion) -> None:
+    if version < V14_0:
+        pytest.skip("Class stands in Options since 14.0")
+    device = Wire(ground, version)
+    own = {INBOX: "Email", "7": "Calendar", CONTACTS: "Contacts", "6": "Tasks", "9": "Notes"}
+    for folder, mine in own.items():
+        for name in (*own.values(), "SMS", "Nothing", ""):
+            fits = name == mine or (mine == "Email" and name in {"SMS", ""}) or name == ""
+            got = await device.status("Sync", sync(collection("0", e("Options", e("Class", name)), folder=folder)))
+            assert got == ("1" if fits else "4"), (folder, name)
+
+
+@EVERY_VERSION
+@pytest.mark.requirement("MS-ASCMD_R2074", "MS-ASCMD_R3074", "MS-ASCMD_R937", "MS-ASCMD_R4430", "MS-ASCMD_R4431")
+async def test_what_stands_twice_in_options(ground: Place, version: ProtocolVersion) -> None:
+    device = Wire(ground, version)
+    for twice in (e("Conflict", "1"), e("FilterType", "0"), e("MIMETruncation", "1"), e("Class", "Email")):
+        got = await device.status("Sync", sync(collection("0", e("Options", twice, twice))))
+        assert got == "4", twice.tag
+    assert (
+        await device.status("Sync", sync(collection("0", e("Options", e("MIMESupport", "1"), e("MIMESupport", "2")))))
+        == "1"
+    )
+
+
+@EVERY_VERSION
+@pytest.mark.requirement("MS-ASCMD_R5778", "MS-ASCMD_R5779", "MS-ASCMD_R5838")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        e("Sync", e("Collections")),
+        e("Sync", e("Collections", e("Collection"))),
+        e("Sync", e("Collections", e("Collection", e("CollectionId", INBOX)))),
+        e("Sync", e("Collections", collection("0"), collection("0"))),
+        e("Sync", e("Collections", collection("0", e("GetChanges", "1")))),
+        e("Sync", e("Collections", collection("0", e("GetChanges")))),
+        e("Sync", e("Collections", collection("0", e("WindowSize", "many")))),
+        e("Sync", e("Collections", collection("0", e("Commands", e("Delete", e("ServerId", "1:1")))))),
+        e("Sync", e("Collections", collection("0", e("DeletesAsMoves", "2")))),
+        e("Sync", e("Collections", collection("0")), e("Collections", collection("0"))),
+        e("Sync", e("Wait", "5")),
+        e("Sync", e("Partial")),
+        e("Sync", "text"),
+    ],
+    ids=lambda tree: "",
+)  # fmt: skip
+async def test_sync_requests_with_a_semantic_error(ground: Place, version: ProtocolVersion, wrong: Element) -> None:
+    assert await Wire(ground, version).status("Sync", wrong) == "4"
+
+
+# ---- The hierarchy
+
+
+def hierarchy(command: str, *rest: tuple[str, str]) -> Element:
+    return e(f"FolderHierarchy:{command}", *(e(f"FolderHierarchy:{name}", text) for name, text in rest))
+
+
+@EVERY_VERSION
+@pytest.mark.requirement(
+    "MS-ASCMD_R100", "MS-ASCMD_R141", "MS-ASCMD_R4104", "MS-ASCMD_R4106", "MS-ASCMD_R4101", "MS-ASCMD_R4109",
+    "MS-ASCMD_R4120", "MS-ASCMD_R4100", "MS-ASCMD_R116", "MS-ASCMD_R4572",
+)  # fmt: skip
+async def test_folders_that_cannot_be_changed(ground: Place, version: ProtocolVersion) -> None:
+    device = Wire(ground, version)
+
+    async def ask(command: str, *rest: tuple[str, str]) -> tuple[str, str]:
+        _, answer = await device.ask(command, hierarchy(command, *rest))
+        assert answer is not None
+        return first(answer, "Status"), first(answer, "SyncKey")
+
+    status, key = await ask("FolderSync", ("SyncKey", "0"))
+    assert (status, key) == ("1", "1")
+    name = ("DisplayName", "Mine")
+
+    async def update(key: str, folder: str, *rest: tuple[str, str], parent: str = "0") -> str:
+        return (await ask("FolderUpdate", ("SyncKey", key), ("ServerId", folder), ("ParentId", parent), *rest))[0]
+
+    assert await update(key, "RI", name) == ("3" if version >= V14_0 else "4")
+    assert await update(key, INBOX, name) == "2"
+    assert await update(key, "999", name) == "4"
+    assert await update("7", INBOX, name) == "9"
+    assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", "RI")))[0] in {"3", "4"}
+    assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", INBOX)))[0] == "3"
+    assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", "999")))[0] == "4"
+    status, key = await ask("FolderCreate", ("SyncKey", key), ("ParentId", "0"), name, ("Type", "12"))
+    assert (status, key) == ("1", "2")
+    assert (await ask("FolderCreate", ("SyncKey", key), ("ParentId", "0"), name, ("Type", "12")))[0] == "2"
+    assert (await ask("FolderCreate", ("SyncKey", key), ("ParentId", "999"), ("DisplayName", "X"), ("Type", "12")))[
+        0
+    ] == "5"
+    _, answer = await device.ask("FolderSync", hierarchy("FolderSync", ("SyncKey", "1")))
+    assert [first(each, "DisplayName") for each in named(answer, "Add")] == ["Mine"]
+    made = first(named(answer, "Add")[0], "ServerId")
+    key = first(answer or e("Sync"), "SyncKey")
+    assert await update(key, made, name, parent="999") == "5"
+    assert await update(key, made, ("DisplayName", "Other")) == "1"
