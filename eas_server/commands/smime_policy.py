@@ -46,7 +46,7 @@ class Demands:
 
 
 def demands_of(settings: Settings, user: UserId) -> Demands:
-    """RequireSignedSMIMEMessages and RequireEncryptedSMIMEMessages of a user's policy (MS-ASPROV_R354, R331)."""
+    """RequireSignedSMIMEMessages and RequireEncryptedSMIMEMessages of a user's policy (MS-ASPROV_R358, R335)."""
     asked = policy_of(settings, user).settings
     return Demands(
         signed=asked.get("RequireSignedSMIMEMessages") is True,

@@ -144,6 +144,7 @@ async def test_devices_are_told_of_the_policies(world, version):
 
 
 @VERSIONS
+@pytest.mark.requirement("MS-ASPROV_R358")
 async def test_who_has_to_sign(world, version):
     alice, bob = world.device("alice", version), world.device("bob", version)
     ours, his = await settled(alice), await settled(bob)
@@ -180,6 +181,7 @@ async def test_who_has_to_sign(world, version):
 
 
 @VERSIONS
+@pytest.mark.requirement("MS-ASPROV_R335")
 async def test_who_has_to_encrypt(world, version):
     bob, alice = world.device("bob", version), world.device("alice", version)
     ours, hers = await settled(bob), await settled(alice)

@@ -10,7 +10,7 @@ from eas_server.cli import COMMANDS, main
 from tests.server.cli.conftest import Shell
 
 ADMINISTRATION = Path(__file__).resolve().parents[3] / "docs" / "administration.md"
-OURS = ("user", "group", "cert", "trust", "device", "oof", "queue", "backup", "restore")
+OURS = ("user", "group", "cert", "trust", "device", "oof", "queue", "audit", "backup", "restore")
 
 
 def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -79,6 +79,7 @@ def test_without_a_configuration_it_is_said_how_to_name_one(shell: Shell, path):
         ("queue", "retry"): ["--all"],
         ("queue", "remove"): ["1"],
         ("user", "set"): ["a", "--title", "x"],
+        ("audit",): [],
         ("backup",): ["copy.db"],
         ("restore",): ["file"],
     }.get(path, [] if path[-1] == "list" else ["a@example.com"])
