@@ -17,6 +17,7 @@ from eas_server.pki.hostile import declared
 from eas_server.pki.paths import End, Path
 from eas_server.pki.presented import read_presented
 from eas_server.pki.profile import MAX_URLS
+from eas_server.pki.signatures import Link
 
 ISSUERS_KEPT: Final = timedelta(days=7)
 """A certificate does not change, but what stands under a URL may."""
@@ -38,9 +39,12 @@ class Question:
 
 
 def about_issuers(path: Path) -> Iterator[Question]:
-    """Where the issuer may be had that a path lacks ([RFC 5280] 4.2.2.1)."""
+    """Where the issuer may be had that a path lacks, or has only a namesake of ([RFC 5280] 4.2.2.1)."""
+    lacking = [below for below, fits in zip(path.certificates, path.links, strict=False) if fits is not Link.GOOD]
     if path.end is End.NO_ISSUER:
-        for url in path.top.issuer_urls:
+        lacking.append(path.top)
+    for certificate in lacking:
+        for url in certificate.issuer_urls:
             yield Question(kind=EvidenceKind.ISSUER, url=url)
 
 

@@ -230,3 +230,11 @@ async def test_a_large_crl_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     evidence, source = await gathered(bob, {URL + "ca.crl": large, URL + "delta.crl": crl(ROOT, base=1, number=2)})
     assert [wanted.url for wanted in source.asked] == [URL + "ca.crl", URL + "delta.crl"]
     assert judged(bob, evidence).status == 13
+
+
+async def test_the_issuer_is_fetched_where_only_a_namesake_was_sent() -> None:
+    renewed, old = authority("Renewed", ROOT, identifiers=False), authority("Renewed", ROOT, identifiers=False)
+    bob = person(renewed, issuer_urls=[URL + "ca.cer"], identifiers=False)
+    evidence, _ = await gathered(bob, {URL + "ca.cer": renewed.der}, old)
+    assert validate(bob.der, chain=[old.der], trust=TRUST, when=NOW, evidence=evidence).good
+    assert validate(bob.der, chain=[old.der], trust=TRUST, when=NOW).status == 3
