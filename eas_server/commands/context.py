@@ -11,6 +11,7 @@ from eas_server.commands.guesses import Guesses
 from eas_server.commands.last_finds import LastFinds
 from eas_server.commands.last_searches import LastSearches
 from eas_server.commands.last_syncs import LastSyncs
+from eas_server.commands.recent_verdicts import RecentVerdicts
 from eas_server.interfaces import (
     Accounts,
     Audit,
@@ -67,6 +68,7 @@ class Ports:
     last_finds: LastFinds = field(default_factory=LastFinds)
     last_searches: LastSearches = field(default_factory=LastSearches)
     busy_times: BusyTimes = field(default_factory=BusyTimes)
+    recent_verdicts: RecentVerdicts = field(default_factory=RecentVerdicts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,32 +2,25 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from eas_server.commands.certificate_evidence import EvidenceGatherer, judging
 from eas_server.commands.context import Ports
+from eas_server.commands.recent_verdicts import trust_key
 from eas_server.errors import EvidenceUnavailable
 from eas_server.interfaces import RevocationSource
 from eas_server.model.certificates import ServedCertificates
 from eas_server.model.directory import Account
-from eas_server.model.trust import TrustCollection, Wanted, fingerprint_of
-from eas_server.pki.evidence import Evidence
-from eas_server.pki.remembered import Remembered
+from eas_server.model.trust import TrustCollection, Wanted
 from eas_server.pki.validation import validate
 from eas_server.pki.verdict import Purpose, Verdict
 
-SAME_VERDICT: Final = timedelta(minutes=10)
-"""How long a verdict from the same evidence counts; that a certificate itself expires is seen at once."""
-REMEMBERED: Final = 8192
 AT_ONCE: Final = 8
 DEADLINE_SECONDS: Final = 5.0
 """For what is kept on the disk."""
 
 NO_TRUST: Final = TrustCollection(name="")
-
-_Key = tuple[str, int, int]
-_verdicts: Final = Remembered[_Key, Verdict](REMEMBERED)
 
 
 class AtHand:
@@ -69,12 +62,24 @@ class PathVerdicts:
     async def of(self, certificates: Mapping[bytes, Sequence[bytes]]) -> dict[bytes, Verdict]:
         """The verdict about each DER certificate; with it stands what came along as its chain."""
         trust = await self._collection()
-        gatherer = self._evidence()
+        named, recent = trust_key(trust), self._ports.recent_verdicts
 
         async def judged(certificate: bytes, chain: tuple[bytes, ...]) -> Verdict:
+            known = recent.get(certificate, chain, named, self._now)
+            if known is not None:
+                return known
             async with self._places:
-                evidence = await gatherer.gather(certificate, chain, trust)
-                return await judging(_judged, certificate, chain, trust, evidence, self._now)
+                evidence = await self._evidence().gather(certificate, chain, trust)
+                verdict = await judging(
+                    validate,
+                    certificate,
+                    chain=chain,
+                    trust=trust,
+                    when=self._now,
+                    evidence=evidence,
+                    purpose=Purpose.ENCRYPT_TO,
+                )
+            return recent.put(certificate, chain, named, self._now, verdict)
 
         found = await asyncio.gather(*(judged(der, tuple(chain)) for der, chain in certificates.items()))
         return dict(zip(certificates, found, strict=True))
@@ -90,17 +95,6 @@ class PathVerdicts:
             source = None if self._ports.revocation is None else AtHand(self._ports.revocation)
             self._gatherer = EvidenceGatherer(source, self._account.user, self._now, DEADLINE_SECONDS)
         return self._gatherer
-
-
-def _judged(
-    certificate: bytes, chain: tuple[bytes, ...], trust: TrustCollection, evidence: Evidence, now: datetime
-) -> Verdict:
-    key = (fingerprint_of(certificate), hash((chain, trust, evidence)), int(now.timestamp() // SAME_VERDICT.seconds))
-    known = _verdicts.get(key)
-    if known is not None:
-        return known
-    verdict = validate(certificate, chain=chain, trust=trust, when=now, evidence=evidence, purpose=Purpose.ENCRYPT_TO)
-    return _verdicts.put(key, verdict)
 
 
 _: type[RevocationSource] = AtHand
