@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +36,7 @@ from protocol.elements import Element
 from protocol.http import PATH, CommandName
 from protocol.versions import SUPPORTED, V14_0, ProtocolVersion
 from protocol.xmltext import to_xml
-from tests.properties.request_shapes import Shapes
+from tests.properties.request_shapes import DATES, MAIL, NASTY, Shapes
 from tests.schemas import SCHEMAS, assert_valid
 from tests.server.commands.support import ALICE, NOW
 
@@ -90,8 +91,10 @@ class Place:
     app: Any
     names: list[str]
 
-    async def ask(self, command: str, version: ProtocolVersion, body: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
-        """One request; whoever waits finds that the client has gone."""
+    async def ask(
+        self, command: str, version: ProtocolVersion, body: bytes, also: str = ""
+    ) -> tuple[int, dict[bytes, bytes], bytes]:
+        """One request; whoever waits finds that the client has gone. `also`: more of the query."""
         sent = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
@@ -111,7 +114,7 @@ class Place:
         ]
         is_mail = command in MAIL_COMMANDS and version < V14_0
         headers.append((b"content-type", b"message/rfc822" if is_mail else b"application/vnd.ms-sync.wbxml"))
-        query = f"Cmd={command}&User={ALICE.user}&DeviceId=shape{str(version).replace('.', '')}&DeviceType=Test"
+        query = f"Cmd={command}&User={ALICE.user}&DeviceId=shape{str(version).replace('.', '')}&DeviceType=Test{also}"
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -230,5 +233,32 @@ async def test_whatever_comes(name: str, version: ProtocolVersion, seed: int) ->
             assert status != 500 or version < V14_0, to_xml(root)
             if status == 200 and body and body[:2] == b"\x03\x01" and SCHEMAS.exists():
                 assert_valid(wbxml.decode(body), name)
+    finally:
+        logger.removeHandler(bugs)
+
+
+@pytest.mark.requirement("MS-ASHTTP_R188")
+@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    name=st.sampled_from(("GetAttachment", "GetHierarchy", "SendMail", "SmartReply", "SmartForward", "Sync")),
+    version=st.sampled_from(SUPPORTED),
+    given=st.dictionaries(
+        st.sampled_from(("AttachmentName", "CollectionId", "ItemId", "LongId", "Occurrence", "SaveInSent", "ParentId")),
+        st.sampled_from((*NASTY, *DATES, "1", "1:1", "1:2", "1:1:0", "1:1:9", "9:1", "RI:1", "T", "999:1:0")),
+    ),
+    body=st.sampled_from((*MAIL, b"\x03\x01\x6a\x00")),
+)
+async def test_whatever_the_query_says(name: str, version: ProtocolVersion, given: dict[str, str], body: bytes) -> None:
+    made = await place()
+    also = "".join(f"&{key}={quote(text, errors='surrogatepass')}" for key, text in given.items())
+    bugs, logger = Bugs(), logging.getLogger("eas_server")
+    logger.addHandler(bugs)
+    try:
+        status, headers, answer = await made.ask(name, version, b"" if name.startswith("Get") else body, also)
+        assert not bugs.found, f"{name} {also}\n{bugs.found[0].getMessage()} {bugs.found[0].exc_info}"
+        assert status in STATUSES, also
+        assert status != 500 or version < V14_0, also
+        if answer and headers.get(b"content-type") == b"application/vnd.ms-sync.wbxml" and SCHEMAS.exists():
+            assert_valid(wbxml.decode(answer), name)
     finally:
         logger.removeHandler(bugs)
