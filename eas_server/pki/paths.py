@@ -73,8 +73,8 @@ class Paths:
 
     @property
     def complete(self) -> bool:
-        """One of them ends at a trusted root."""
-        return any(path.trusted for path in self.found)
+        """One of them ends at a trusted root, signature by signature."""
+        return any(path.trusted and all(fits is Link.GOOD for fits in path.links) for path in self.found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
