@@ -1,4 +1,5 @@
-"""Which version has which command and which element of its requests and responses, by every statement of [MS-ASCMD].
+"""Which version has which command and which element of its requests and responses, by every statement of
+[MS-ASCMD] and [MS-ASPROV].
 
 Of each command a request and a response that have all they can have are written to each version: an element is there
 where the documents say that the version has it, and nowhere where they say that it has not.
@@ -47,7 +48,7 @@ PARTS: Final[dict[CommandName, tuple[type, ...]]] = {
 """What stands where a request or a response has an Element whose form depends on something else."""
 
 _STATEMENT = re.compile(
-    r"(MS-ASCMD_R\d+)\t(\d[\d.]*)\t(?:Server|Both)\tNormative\t"
+    r"(MS-[A-Z]+_R\d+)\t(\d[\d.]*)\t(?:Server|Both)\tNormative\t"
     r"\[(?:In )?(?:\w+:)?(\w+) ?(?:\(([^)]*)\))?\] ?Protocol version (\d+\. ?\d) (does not )?supports? this"
     r"(?:.*child (?:element of\] |of )([^\n]*))?"
 )
@@ -55,6 +56,8 @@ _COMMAND: Final = re.compile(
     r"(MS-ASCMD_R\d+)\t2\.2\.1\.\d+\t(?:Server|Both)\tNormative\t"
     r"\[In (\w+)\] ?Protocol version (\d+\.\d) (does not )?supports? this"
 )
+_DOCUMENTS: Final = {"MS-ASCMD": "", "MS-ASPROV": "Provision"}
+"""The documents, and the command that all of one is about."""
 _OWNERS: Final = {"2.2.3.61.1": "ResolveRecipients", "2.2.3.137": "Find"}
 """Elements whose statements do not say that they are of one command alone."""
 _DEFECTS: Final = {
@@ -161,14 +164,15 @@ def statements() -> Iterator[tuple[str, str, list[Said]]]:
         return
     versions, tags = {str(version): version for version in SUPPORTED}, {tag.name for page in PAGES for tag in page.tags}
     found: dict[tuple[str, str], list[Said]] = {}
-    for match in _STATEMENT.finditer((DOCUMENTS / "MS-ASCMD.tsv").read_text("utf-8")):
-        id_, section, name, scope, version, denied, parents = match.groups()
-        version = version.replace(" ", "")
-        place = _OWNERS.get(section, scope or "")
-        if id_ in _DEFECTS:
-            continue
-        if version in versions and name in tags and place != "Autodiscover" and not section.startswith("2.2.1."):
-            found.setdefault((name, place), []).append(Said(id_, versions[version], not denied, _parents(parents)))
+    for document, owner in _DOCUMENTS.items():
+        for match in _STATEMENT.finditer((DOCUMENTS / f"{document}.tsv").read_text("utf-8")):
+            id_, section, name, scope, version, denied, parents = match.groups()
+            version = version.replace(" ", "")
+            place = owner or _OWNERS.get(section, scope or "")
+            if id_ in _DEFECTS or version not in versions or name not in tags:
+                continue
+            if place != "Autodiscover" and not section.startswith("2.2.1."):
+                found.setdefault((name, place), []).append(Said(id_, versions[version], not denied, _parents(parents)))
     for (name, place), said in found.items():
         yield name, place, said
 
