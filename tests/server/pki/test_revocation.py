@@ -77,7 +77,8 @@ def test_a_revocation_does_not_grow_old(revocation: Revocation) -> None:
     old = {"this_update": NOW - 400 * DAY, "next_update": NOW - 300 * DAY}
     long_ago = NOW - 401 * DAY
     assert known(crls=[crl(ROOT, BOB, revoked_at=long_ago, **old)], revocation=revocation) == 13
-    assert known(answers=[ocsp_answer(BOB, ROOT, status=REVOKED, revoked_at=long_ago, **old)], revocation=revocation) == 13
+    answer = ocsp_answer(BOB, ROOT, status=REVOKED, revoked_at=long_ago, **old)
+    assert known(answers=[answer], revocation=revocation) == 13
     forged = crl(ROOT, BOB, revoked_at=long_ago, signing_key=making.key("mallory"), **old)
     assert known(crls=[forged], revocation=Revocation.IF_KNOWN) == 1
 
