@@ -6,6 +6,7 @@ be about something else; encrypted is what holds an envelope that somebody can o
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import Final
 
 from asn1crypto import cms, core
 
+from eas_server.pki.ber import check_pieces
 from eas_server.pki.certificate import CertificateError, KeyAlgorithm, parse_cached
 from eas_server.pki.cms import CmsError
 from eas_server.pki.enveloped_data import AUTH_ENVELOPED, ENVELOPED
@@ -30,12 +32,18 @@ MAX_STRUCTURE: Final = 2 * 1024 * 1024
 """Octets of the recipients of an envelope, of the signers and of the certificates of a signature, each."""
 RECIPIENTS_SEEN: Final = 500
 """Recipients of an envelope whose keys are looked at."""
+MAX_HEADER: Final = 256 * 1024
+"""Octets of the header of an entity."""
+MAX_DELIMITERS: Final = 1000
+MAX_PIECES: Final = 100_000
+"""Pieces in which the content of CMS may come: streaming programs write some hundred octets at a time, at least."""
 MIN_RSA_BITS: Final = 2048
 MIN_EC_BITS: Final = 224
 
 _CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _SIGNATURE_TYPES: Final = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _MARKS: Final = (b"pkcs7", b"multipart/signed", b".p7m")
+_HEADER_END: Final = re.compile(rb"\A\r?\n|\n\r?\n")
 _PARTS_OF_SIGNED: Final = 2
 _MAX_NAME: Final = 200
 """Characters of an issuer's name that are told."""
@@ -165,7 +173,7 @@ def kind_of(message: bytes) -> MessageKind:
 
 def _layer(octets: bytes) -> tuple[Layer, bytes | None] | None:
     """The outermost layer of an entity, and the entity inside where it can be seen. None: there is no layer."""
-    entity = split(octets)
+    entity = _split(octets)
     if entity.content_type == "multipart/signed":
         return _clear_signed(entity)
     if entity.content_type in _CMS_TYPES or _is_nameless_cms(entity):
@@ -181,10 +189,13 @@ def _is_nameless_cms(entity: Entity) -> bool:
 
 
 def _clear_signed(entity: Entity) -> tuple[Layer, bytes | None] | None:
+    boundary = entity.parameters.get("boundary", "")
+    if entity.body.count(b"--" + boundary.encode("utf-8", "surrogateescape")) > MAX_DELIMITERS:
+        raise EntityError("too many delimiters")
     found = parts(entity)
     if len(found) != _PARTS_OF_SIGNED:
         raise EntityError(f"multipart/signed has {len(found)} parts")
-    signature = split(found[1])
+    signature = _split(found[1])
     if signature.content_type not in _SIGNATURE_TYPES:
         if "pkcs7" in entity.parameters.get("protocol", "").lower():
             raise EntityError("multipart/signed without an S/MIME signature")
@@ -196,7 +207,15 @@ def _clear_signed(entity: Entity) -> tuple[Layer, bytes | None] | None:
     return layer, found[0]
 
 
+def _split(octets: bytes) -> Entity:
+    """See `mime_entity.split`, for headers of a bounded size."""
+    if len(octets) > MAX_HEADER and _HEADER_END.search(octets, 0, MAX_HEADER) is None:
+        raise EntityError(f"the header is longer than {MAX_HEADER} octets")
+    return split(octets)
+
+
 def _cms(blob: bytes) -> tuple[Layer, bytes | None]:
+    check_pieces(blob, MAX_PIECES)
     with declared(CmsError, "not CMS"):
         info = cms.ContentInfo.load(blob, strict=True)
         kind = info["content_type"].native
@@ -259,6 +278,7 @@ def _weak_transport(info: cms.KeyTransRecipientInfo) -> list[str]:
 
 def _bounded(blob: bytes) -> SignedData:
     """SignedData whose parts are not so large or so many that to read them would take long."""
+    check_pieces(blob, MAX_PIECES)
     with declared(CmsError, "SignedData cannot be read"):
         info = cms.ContentInfo.load(blob, strict=True)
         if info["content_type"].native != "signed_data":

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eas_server.pki import message_kind
+from eas_server.pki.ber import check_pieces
+from eas_server.pki.cms import tlv
 from eas_server.pki.message_kind import Class, Encrypted, Signed, kind_of, may_be_protected
 from eas_server.pki.smime import encrypt, sign_detached, sign_opaque
 from tests.server.pki import der, key, making
@@ -212,3 +214,35 @@ def test_weak_ciphers(algorithm, name):
     inner = blob["content"]["encrypted_content_info"]
     inner["content_encryption_algorithm"] = algos.EncryptionAlgorithm({"algorithm": algorithm})
     assert kind_of(cms_part(blob.dump(force=True))).weaknesses == (name,)
+
+
+# ---- what would take long
+
+MANY = 1_000_000
+ENVELOPE_BEGINS = bytes.fromhex("308006092a864886f70d010703a0803080020100")
+SIGNED_BEGINS = bytes.fromhex("308006092a864886f70d010702a080308002010131003080")
+LONG = {
+    "nested": b"\x30\x80" * MANY,
+    "pieces of an envelope": ENVELOPE_BEGINS + b"\x31\x80" + b"\x30\x00" * MANY,
+    "pieces of content": SIGNED_BEGINS + bytes.fromhex("06092a864886f70d010701a0802480") + b"\x04\x00" * MANY,
+    "pieces of a definite length": tlv(0x30, tlv(0xA0, tlv(0x30, tlv(0x24, b"\x04\x00" * MANY)))),
+}
+
+
+@pytest.mark.parametrize("blob", LONG.values(), ids=LONG)
+def test_too_many_pieces_are_not_parsed(blob):
+    assert kind_of(cms_part(blob)).problem == f"more than {message_kind.MAX_PIECES} pieces"
+
+
+def test_too_many_recipients_delimiters_and_header_lines():
+    infos = tlv(0x30, b"\x02\x01\x00", tlv(0x31, b"\x30\x00" * 2 * MANY), b"\x30\x00")
+    envelope = tlv(0x30, bytes.fromhex("06092a864886f70d010703"), tlv(0xA0, infos))
+    assert "recipients take more" in kind_of(cms_part(envelope)).problem
+    clear = b'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary=b\r\n\r\n'
+    assert kind_of(clear + b"--b\r\n" * MANY).problem == "too many delimiters"
+    assert "header is longer" in kind_of(TOP + b"X: y\r\n" * 100_000).problem
+
+
+@given(st.binary(max_size=60))
+def test_any_octets_are_walked_to_their_end(octets):
+    check_pieces(octets, 100)
