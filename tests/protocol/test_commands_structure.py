@@ -42,6 +42,7 @@ _DEFECTS: Final = {
     "MS-ASCMD_R1395": "the schema of responses has one CollectionId in a Result",
     "MS-ASCMD_R1415": "Collections is meant, and Commands written",
     "MS-ASCMD_R2774": "one Status in each of the two parents",
+    "MS-ASPROV_R760": "a Status in RemoteWipe is the client's alone (MS-ASPROV_R322)",
     "MS-ASCMD_R64850808": "Forwardees is optional and never sent, and so nothing is in it",
     "MS-ASCMD_R66250801": "Forwardees is optional and never sent, and so nothing is in it",
     "MS-ASCMD_R68651708": "Forwardees is optional and never sent, and so nothing is in it",
@@ -186,3 +187,33 @@ def test_an_element_stands_where_the_documents_say(place: Place) -> None:
         assert place.container in {way.container for way in ways}
     if place.many is not None:
         assert place.many in {way.many for way in ways}
+
+
+_CHILDLESS: Final = re.compile(r"\[In (\w+)\] The \1 element cannot have child elements")
+_CHILD: Final = re.compile(
+    r"The (\w+) element is (?:an? )?(?:optional |required )*child element (?:of type \w+ ?)?(?:\([^)]*\))? ?of the (\w+) "
+    r"element"
+)
+
+
+def _policies() -> Iterator[Any]:
+    """The same of [MS-ASPROV], worded otherwise: an element with its parent, or without children."""
+    text = (DOCUMENTS / "MS-ASPROV.tsv").read_text("utf-8") if DOCUMENTS.exists() else ""
+    for id_, statement in re.findall(r"(MS-ASPROV_R\d+)\t[\d.]+\t(?:Server|Both)\tNormative\t(.*)", text):
+        childless, child = _CHILDLESS.search(statement), _CHILD.search(statement)
+        mark = pytest.mark.requirement(id_)
+        if childless is not None and childless[1] in TAGS:
+            yield pytest.param("", childless[1], marks=mark, id=f"{childless[1]}-{id_}")
+        elif child is not None and child[1] in TAGS and id_ not in _DEFECTS:
+            yield pytest.param(child[2], child[1], marks=mark, id=f"{child[1]}-{id_}")
+
+
+@pytest.mark.skipif(not DOCUMENTS.exists(), reason="the protocol documents are not here")
+@pytest.mark.parametrize(("parent", "name"), list(_policies()))
+def test_an_element_of_a_policy_stands_where_the_documents_say(parent: str, name: str) -> None:
+    found = responses(CommandName.PROVISION)
+    if parent:
+        assert (parent, name) in found
+    else:
+        assert ("", name) in found
+        assert [child for above, child in found if above == name] == []
