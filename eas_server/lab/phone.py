@@ -38,8 +38,8 @@ def _certificates(demo: Demo, root_url: str | None) -> list[str]:
         *lines,
         '  S/MIME: open the message "Your key and certificate" and import the attached .p12; its password is',
         f"  {demo.keys.pkcs12_password} (kept in {demo.folder / PKCS12_PASSWORD_FILE}; all keys are in that folder).",
-        "  Certificates that are expired, revoked, untrusted and more, to see what a client makes of them: .p12 files in",
-        f"  that folder, people in the directory, and {demo.place.lab_origin}{PATH}/{PEOPLE}.json (docs/lab-pki.md).",
+        "  Certificates that are expired, revoked, untrusted and more, to see what a client makes of them: .p12 files",
+        f"  there, people in the directory, {demo.place.lab_origin}{PATH}/{PEOPLE}.json (docs/lab-pki.md).",
     ]
 
 
