@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from benchmarks import kept, seeds
+from benchmarks import certificates, kept, seeds
 from benchmarks.http import Connection, sync_key
-from benchmarks.result import Result, octets, percentile
+from benchmarks.result import Result, hammer, octets, percentile
 from benchmarks.server import Server, serving
 from eas_server.backends.sqlite.store import Store
 from protocol.client import compose
@@ -20,27 +20,6 @@ from protocol.items.airsyncbase import BodyPreference, BodyType
 MIB: Final = 1024 * 1024
 ME: Final = "user0@example.com"
 YOU: Final = "user1@example.com"
-
-
-async def hammer(
-    connections: Sequence[Connection], seconds: float, one: Callable[[Connection, int], Awaitable[None]]
-) -> tuple[int, float, list[float]]:
-    """Let each connection repeat `one` for some seconds: how many in all, in how long, and how long each took."""
-    times: list[float] = []
-    begun = time.perf_counter()
-    end = begun + seconds
-
-    async def repeat(connection: Connection) -> None:
-        count = 0
-        while (now := time.perf_counter()) < end:
-            await one(connection, count)
-            times.append(time.perf_counter() - now)
-            count += 1
-
-    async with asyncio.TaskGroup() as group:
-        for connection in connections:
-            group.create_task(repeat(connection))
-    return len(times), time.perf_counter() - begun, times
 
 
 # ---- initial Sync
@@ -393,4 +372,7 @@ WORK: Final[dict[str, Callable[[], Awaitable[list[Result]]]]] = {
     "contacts": kept.initial_contacts,
     "search": kept.mailbox_search,
     "freebusy": kept.free_busy,
+    "ldap": certificates.recipients_of_ldap,
+    "groups": certificates.groups,
+    "validate": certificates.validate,
 }

@@ -108,7 +108,11 @@ def test_how_long_answers_are_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", EvidenceKind)
-@pytest.mark.parametrize("junk", [b"", b"<html>not found</html>", b"\x30\x80\x00", ocsp_refusal(), BOB.der[:50]])
+@pytest.mark.parametrize(
+    "junk",
+    [b"", b"<html>not found</html>", b"\x30\x80\x00", ocsp_refusal(), BOB.der[:50]],
+    ids=["nothing", "html", "endless", "refusal", "half"],
+)
 def test_what_is_no_evidence_is_not_kept(kind: EvidenceKind, junk: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         KEEP_UNTIL[kind](junk, NOW)
