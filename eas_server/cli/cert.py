@@ -13,7 +13,7 @@ from eas_server.cli.arguments import ADDRESS, DAYS_FROM_NOW, FILE, TEXT, read_pa
 from eas_server.cli.cert_doctor import doctor
 from eas_server.cli.cert_request import request
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
-from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, usage, values_with
+from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, rules_of, usage, values_with
 from eas_server.cli.issuing import belongs, entry_of, issued, publish_smime
 from eas_server.cli.lab_authority import LabAuthority, lab_authority
 from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
@@ -242,9 +242,9 @@ def list_(config_path: Path, address: str | None, expiring: int | None, as_json:
 
     async def work(config: "Config", store: "Store") -> list[tuple[str, list[Judged]]]:
         tell_embedded_only(config)
-        match = config.limits.recipients.require_address_match
+        rules = rules_of(config.settings)
         wanted = [address] if address else [account.address for account in await store.admin.users()]
-        return [(each, judge(await entry_of(store, each), now, require_address_match=match)) for each in wanted]
+        return [(each, judge(await entry_of(store, each), now, rules)) for each in wanted]
 
     listed = in_store(config_path, work)
     if expiring is not None:
@@ -338,8 +338,7 @@ def _asking(from_stdin: bool) -> AskPassword:
 
 
 def _tell_unserved(config: "Config", entry: DirectoryEntry, certificate: ParsedCertificate) -> None:
-    match = config.limits.recipients.require_address_match
-    reason = reason_against(certificate, entry, datetime.now(UTC), require_address_match=match)
+    reason = reason_against(certificate, entry, datetime.now(UTC), rules_of(config.settings))
     if reason is not None:
         click.echo(f"note: phones will not be given it for {entry.email}: {reason}", err=True)
 

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from eas_server.cli.arguments import ADDRESS
-from eas_server.cli.certificate_verdicts import Judged, judge, usage
+from eas_server.cli.certificate_verdicts import Judged, Rules, candidates_of, judge, rules_of, usage
 from eas_server.cli.opening import Failed, config_option, in_store, json_option
 from eas_server.cli.printing import Json, day, exactly, print_json
 from eas_server.cli.terminal import printable
+from eas_server.model.certificates import Harvested, HarvestScope
 from eas_server.model.directory import DirectoryEntry
 from eas_server.model.trust import TrustCollection
 from eas_server.pki.certificate import ParsedCertificate
@@ -45,6 +47,8 @@ class Findings:
     examined: Sequence[Examined]
     outlook: ParsedCertificate | None
     trusts_anything: bool
+    disputed: Sequence[Harvested] = ()
+    """Out of signed mail, and not served: another authority's certificate was known first."""
 
     @property
     def served(self) -> ParsedCertificate | None:
@@ -77,7 +81,10 @@ def doctor(config_path: Path, address: str, as_json: bool) -> None:
         settings = config.settings.smime
         entry, source = await _entry(config, store, address)
         trust = await SystemTrust(store.trust, lambda: settings).collection(address.rpartition("@")[2].lower())
-        return examine(entry, source, trust, now, require_address_match=config.limits.recipients.require_address_match)
+        harvested: Sequence[Harvested] = ()
+        if config.settings.harvest.scope is not HarvestScope.OFF:
+            harvested = await store.harvested.known(None, [each.lower() for each in entry.all_addresses])
+        return examine(entry, source, trust, now, rules_of(config.settings), harvested)
 
     found = in_store(config_path, work)
     if as_json:
@@ -107,23 +114,30 @@ async def _entry(config: "Config", store: "Store", address: str) -> tuple[Direct
 
 
 def examine(
-    entry: DirectoryEntry, source: str, trust: TrustCollection, now: datetime, *, require_address_match: bool
+    entry: DirectoryEntry,
+    source: str,
+    trust: TrustCollection,
+    now: datetime,
+    rules: Rules,
+    harvested: Sequence[Harvested] = (),
 ) -> Findings:
     """What there is to say about an entry at an instant."""
-    judged = judge(entry, now, require_address_match=require_address_match)
-    others = [each.certificate.der for each in judged if each.certificate is not None]
+    candidates = candidates_of(entry, rules, harvested)
+    others = tuple(dict.fromkeys(der for each in candidates for der in (each.der, *each.chain)))
+
+    @cache
+    def path(certificate: ParsedCertificate) -> Verdict:
+        return validate(certificate.der, chain=others, trust=trust, when=now, purpose=Purpose.ENCRYPT_TO)
+
+    judged = judge(entry, now, rules, harvested=harvested, path=path)
     return Findings(
         entry=entry,
         source=source,
         examined=[
-            Examined(
-                judged=each,
-                verdict=None
-                if each.certificate is None
-                else validate(each.certificate.der, chain=others, trust=trust, when=now, purpose=Purpose.ENCRYPT_TO),
-            )
+            Examined(judged=each, verdict=None if each.certificate is None else path(each.certificate))
             for each in judged
         ],
+        disputed=[each for each in harvested if each.disputed],
         outlook=outlook_choice(entry.user_certificates, entry.smime_certificates, now),
         trusts_anything=bool(trust.roots),
     )
@@ -140,6 +154,10 @@ def report(found: Findings) -> Iterator[str]:
     for each in found.examined:
         yield ""
         yield from _lines(each, trusts_anything=found.trusts_anything)
+    for disputed in found.disputed:
+        yield ""
+        yield f"{disputed.fingerprint[:SHOWN_DIGITS]}  not served: in dispute, another authority's was known first"
+        yield f"  in signed mail to {disputed.user}, first seen {day(disputed.first_seen)}"
     yield ""
     yield from _conclusion(found)
 
@@ -185,6 +203,7 @@ def _json(found: Findings) -> dict[str, Json]:
         "served": named(found.served),
         "outlook": named(found.outlook),
         "certificates": [_certificate_json(each) for each in found.examined],
+        "disputed": [each.fingerprint for each in found.disputed],
     }
 
 

@@ -1,14 +1,16 @@
 """What ResolveRecipients makes of the certificates of a directory entry, as the administrator is told it."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from eas_server.model.certificates import Harvested, ServedCertificates, Source
 from eas_server.model.directory import DirectoryEntry
+from eas_server.model.settings import Settings
 from eas_server.pki.certificate import ParsedCertificate
 from eas_server.pki.directory_blobs import certificates_of
-from eas_server.pki.select import Candidate, Reason, Selection, select
+from eas_server.pki.select import Candidate, Judge, Reason, Selection, any_path, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +27,67 @@ class Judged:
     verdict: str
 
 
-def judge(entry: DirectoryEntry, now: datetime, *, require_address_match: bool) -> list[Judged]:
-    """The certificates of an entry, those that are served in front, best first."""
-    candidates = certificates_of(entry.user_certificates, entry.smime_certificates)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says about the choice."""
+
+    served: ServedCertificates = field(default_factory=ServedCertificates)
+    require_address_match: bool = True
+    secondary_addresses: bool = True
+
+    def addresses(self, entry: DirectoryEntry) -> frozenset[str]:
+        """The addresses of a person that a certificate may name."""
+        return frozenset(entry.all_addresses if self.secondary_addresses else (entry.email,))
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules of a server."""
+    return Rules(
+        served=settings.served,
+        require_address_match=settings.recipients.require_address_match,
+        secondary_addresses=settings.smime.secondary_addresses,
+    )
+
+
+def candidates_of(entry: DirectoryEntry, rules: Rules, harvested: Sequence[Harvested] = ()) -> list[Candidate]:
+    """The certificates in the sources that count; of those in dispute none does."""
+    found = certificates_of(entry.user_certificates, entry.smime_certificates)
+    found += [
+        Candidate(der=each.certificate, source=Source.HARVESTED, chain=each.chain)
+        for each in harvested
+        if not each.disputed
+    ]
+    return [candidate for candidate in found if candidate.source in rules.served.sources]
+
+
+def judge(
+    entry: DirectoryEntry, now: datetime, rules: Rules, *, harvested: Sequence[Harvested] = (), path: Judge = any_path
+) -> list[Judged]:
+    """The certificates of an entry, and of signed mail, those that are served in front, best first.
+
+    `path`: what is known of their paths; at first these are not looked at.
+    """
+    candidates = candidates_of(entry, rules, harvested)
     selection = select(
         candidates,
-        addresses=frozenset(entry.all_addresses),
+        addresses=rules.addresses(entry),
         now=now,
-        require_address_match=require_address_match,
+        require_address_match=rules.require_address_match,
+        rules=rules.served,
+        judge=path,
     )
-    return [*_served(selection, candidates), *_refused(selection, candidates)]
+    return [*_served(selection, candidates, rules), *_refused(selection, candidates)]
 
 
-def reason_against(
-    certificate: ParsedCertificate, entry: DirectoryEntry, now: datetime, *, require_address_match: bool
-) -> Reason | None:
-    """Why one certificate would not be served for an entry; None: it would."""
+def reason_against(certificate: ParsedCertificate, entry: DirectoryEntry, now: datetime, rules: Rules) -> Reason | None:
+    """Why one certificate would not be served for an entry, its path aside; None: it would."""
     selection = select(
         [Candidate(der=certificate.der)],
-        addresses=frozenset(entry.all_addresses),
+        addresses=rules.addresses(entry),
         now=now,
-        require_address_match=require_address_match,
+        require_address_match=rules.require_address_match,
+        rules=rules.served,
+        judge=any_path,
     )
     return selection.refused[0].reason if selection.refused else None
 
@@ -71,13 +113,17 @@ def usage(certificate: ParsedCertificate) -> str:
     return ", ".join(uses) if certificate.may_protect_mail() else "not for mail"
 
 
-def _served(selection: Selection, candidates: list[Candidate]) -> Iterator[Judged]:
+def _served(selection: Selection, candidates: list[Candidate], rules: Rules) -> Iterator[Judged]:
     marked = {candidate.der for candidate in candidates if candidate.preferred}
     for rank, certificate in enumerate(selection.chosen, 1):
         if rank == 1:
             verdict = "served first"
         elif selection.chosen[0].der in marked and certificate.der not in marked:
             verdict = "served after the first, which its owner marked as the one to encrypt to"
+        elif (first := _first_source(selection.chosen[0], candidates, rules)) is not _first_source(
+            certificate, candidates, rules
+        ):
+            verdict = f"served after the first, which is in {first}"
         else:
             verdict = "served after the first, which is newer"
         yield Judged(
@@ -99,6 +145,12 @@ def _refused(selection: Selection, candidates: list[Candidate]) -> Iterator[Judg
             rank=None,
             verdict=f"not served: {refused.reason}{detail}",
         )
+
+
+def _first_source(certificate: ParsedCertificate, candidates: list[Candidate], rules: Rules) -> Source:
+    """The one that its place in the order comes from."""
+    of_it = {candidate.source for candidate in candidates if candidate.der == certificate.der}
+    return next(source for source in rules.served.sources if source in of_it)
 
 
 def _sources(der: bytes, candidates: list[Candidate]) -> tuple[str, ...]:
