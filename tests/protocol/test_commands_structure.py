@@ -191,8 +191,8 @@ def test_an_element_stands_where_the_documents_say(place: Place) -> None:
 
 _CHILDLESS: Final = re.compile(r"\[In (\w+)\] The \1 element cannot have child elements")
 _CHILD: Final = re.compile(
-    r"The (\w+) element is (?:an? )?(?:optional |required )*child element (?:of type \w+ ?)?(?:\([^)]*\))? ?of the (\w+) "
-    r"element"
+    r"The (\w+) element is (?:an? )?(?:optional |required )*child element (?:of type \w+ ?)?(?:\([^)]*\))? ?of the "
+    r"(\w+) element"
 )
 
 

@@ -238,7 +238,9 @@ def hierarchy(command: str, *rest: tuple[str, str]) -> Element:
 @EVERY_VERSION
 @pytest.mark.requirement(
     "MS-ASCMD_R100", "MS-ASCMD_R141", "MS-ASCMD_R4104", "MS-ASCMD_R4106", "MS-ASCMD_R4101", "MS-ASCMD_R4109",
-    "MS-ASCMD_R4120", "MS-ASCMD_R4100", "MS-ASCMD_R116", "MS-ASCMD_R4572",
+    "MS-ASCMD_R4120", "MS-ASCMD_R4100", "MS-ASCMD_R116", "MS-ASCMD_R4572", "MS-ASCMD_R4013", "MS-ASCMD_R4019",
+    "MS-ASCMD_R4011", "MS-ASCMD_R4032", "MS-ASCMD_R4045", "MS-ASCMD_R4046", "MS-ASCMD_R4049", "MS-ASCMD_R4060",
+    "MS-ASCMD_R4005", "MS-ASCMD_R4039", "MS-ASCMD_R4094", "MS-ASCMD_R4096", "MS-ASCMD_R4040",
 )  # fmt: skip
 async def test_folders_that_cannot_be_changed(ground: Place, version: ProtocolVersion) -> None:
     device = Wire(ground, version)
@@ -262,6 +264,8 @@ async def test_folders_that_cannot_be_changed(ground: Place, version: ProtocolVe
     assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", "RI")))[0] in {"3", "4"}
     assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", INBOX)))[0] == "3"
     assert (await ask("FolderDelete", ("SyncKey", key), ("ServerId", "999")))[0] == "4"
+    assert (await ask("FolderDelete", ("SyncKey", "7"), ("ServerId", "3")))[0] == "9"
+    assert (await ask("FolderCreate", ("SyncKey", "7"), ("ParentId", "0"), name, ("Type", "12")))[0] == "9"
     status, key = await ask("FolderCreate", ("SyncKey", key), ("ParentId", "0"), name, ("Type", "12"))
     assert (status, key) == ("1", "2")
     assert (await ask("FolderCreate", ("SyncKey", key), ("ParentId", "0"), name, ("Type", "12")))[0] == "2"
@@ -274,3 +278,83 @@ async def test_folders_that_cannot_be_changed(ground: Place, version: ProtocolVe
     key = first(answer or e("Sync"), "SyncKey")
     assert await update(key, made, name, parent="999") == "5"
     assert await update(key, made, ("DisplayName", "Other")) == "1"
+
+
+@EVERY_VERSION
+@pytest.mark.requirement(
+    "MS-ASCMD_R3911", "MS-ASCMD_R3916", "MS-ASCMD_R3622", "MS-ASCMD_R5884", "MS-ASCMD_R3625", "MS-ASCMD_R5885",
+    "MS-ASCMD_R2195", "MS-ASCMD_R2198", "MS-ASCMD_R5416", "MS-ASCMD_R113", "MS-ASCMD_R5775", "MS-ASCMD_R5008",
+    "MS-ASCMD_R5012", "MS-ASCMD_R5020", "MS-ASCMD_R5440", "MS-ASCMD_R4066", "MS-ASCMD_R4074", "MS-ASCMD_R1031",
+)  # fmt: skip
+async def test_what_a_hierarchy_tells_of_each_folder(ground: Place, version: ProtocolVersion) -> None:
+    device, other = Wire(ground, version), Wire(ground, version)
+    _, answer = await device.ask("FolderSync", hierarchy("FolderSync", ("SyncKey", "0")))
+    assert answer is not None
+    added = named(answer, "Add")
+    types = {first(each, "Type") for each in added}
+    wanted = {"2", "3", "4", "5", "7", "8", "9"} | ({"10", "19"} if version >= V14_0 else set())
+    assert wanted <= types
+    assert first(answer, "Count") == str(len(added))
+    for each in added:
+        assert [child.tag.name for child in each.children] == ["ServerId", "ParentId", "DisplayName", "Type"]
+        assert all(child.text for child in each.children)
+    names = [first(each, "DisplayName") for each in added if first(each, "ParentId") == "0"]
+    assert len(set(names)) == len(names)
+    _, again = await other.ask("FolderSync", hierarchy("FolderSync", ("SyncKey", "0")))
+    assert [first(each, "ServerId") for each in named(again, "Add")] == [first(each, "ServerId") for each in added]
+    key = first(answer, "SyncKey")
+    made = hierarchy("FolderCreate", ("SyncKey", key), ("ParentId", "0"), ("DisplayName", "Mine"), ("Type", "12"))
+    _, created = await device.ask("FolderCreate", made)
+    assert created is not None
+    name, late = first(created, "ServerId"), first(created, "SyncKey")
+    rename = (("ServerId", name), ("ParentId", "0"), ("DisplayName", "Other"))
+    assert await device.status("FolderUpdate", hierarchy("FolderUpdate", ("SyncKey", late), *rename)) == "1"
+    _, told = await device.ask("FolderSync", hierarchy("FolderSync", ("SyncKey", late)))
+    (update,) = named(told, "Update")
+    assert [child.tag.name for child in update.children] == ["ServerId", "ParentId", "DisplayName", "Type"]
+    assert (first(update, "ServerId"), first(update, "DisplayName")) == (name, "Other")
+
+
+@EVERY_VERSION
+@pytest.mark.requirement(
+    "MS-ASCMD_R3834", "MS-ASCMD_R3835", "MS-ASCMD_R3836", "MS-ASCMD_R6412", "MS-ASCMD_R758", "MS-ASCMD_R648",
+    "MS-ASCMD_R654", "MS-ASCMD_R4602", "MS-ASCMD_R4606", "MS-ASCMD_R5034", "MS-ASCMD_R5051", "MS-ASCMD_R3448",
+    "MS-ASCMD_R5041", "MS-ASCMD_R5015", "MS-ASCMD_R1953", "MS-ASCMD_R5256", "MS-ASCMD_R5433", "MS-ASCMD_R4419",
+    "MS-ASCMD_R5032", "MS-ASCMD_R5053", "MS-ASCMD_R4415",
+)  # fmt: skip
+async def test_what_a_collection_is_answered_with(ground: Place, version: ProtocolVersion) -> None:
+    device = Wire(ground, version)
+
+    async def ask(key: str, *rest: Element) -> Element:
+        status, answer = await device.ask("Sync", sync(collection(key, *rest)))
+        assert status == 200
+        assert answer is not None
+        assert first(answer, "SyncKey") not in {"", key}
+        assert {child.tag.name for child in named(answer, "Collection")[0].children} <= {
+            "SyncKey", "CollectionId", "Status", "Commands", "Responses", "MoreAvailable",
+        }  # fmt: skip
+        assert all(each.children for each in (*named(answer, "Responses"), *named(answer, "Commands")))
+        return answer
+
+    begun = await ask("0")
+    assert not named(begun, "Commands")
+    part = await ask(first(begun, "SyncKey"), e("WindowSize", "1"))
+    assert len(named(part, "Add")) == 1
+    assert [each.content for each in named(part, "MoreAvailable")] == [None]
+    rest = await ask(first(part, "SyncKey"))
+    assert not named(rest, "MoreAvailable")
+    assert not named(rest, "Responses")
+    one, two = (first(named(answer, "Add")[0], "ServerId") for answer in (part, rest))
+    read = e("ApplicationData", e("Email:Read", "1"))
+    good = e("Commands", e("Change", e("ServerId", one), read), e("Delete", e("ServerId", two)))
+    done = await ask(first(rest, "SyncKey"), e("DeletesAsMoves", "0"), good)
+    assert not named(done, "Responses"), "what succeeded is not told"
+    assert not named(done, "Commands"), "nor echoed"
+    bad = e("Commands", e("Change", e("ServerId", "1:77"), read), e("Delete", e("ServerId", "1:78")),
+            e("Fetch", e("ServerId", one)), e("Fetch", e("ServerId", "1:79")))  # fmt: skip
+    told = await ask(first(done, "SyncKey"), bad)
+    (responses,) = named(told, "Responses")
+    assert [(each.tag.name, first(each, "ServerId"), first(each, "Status")) for each in responses.children] == [
+        ("Change", "1:77", "8"), ("Delete", "1:78", "8"), ("Fetch", one, "1"), ("Fetch", "1:79", "8"),
+    ]  # fmt: skip
+    assert [bool(named(each, "ApplicationData")) for each in responses.children] == [False, False, True, False]
