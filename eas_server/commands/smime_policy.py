@@ -79,8 +79,7 @@ def judge(
     `signature_fault`: why the signature that is there does not count.
     """
     missing = []
-    hidden = kind.encrypted and settings.encrypted_counts_as_signed
-    if demands.signed and not hidden and (kind.signature is None or signature_fault):
+    if demands.signed and not _is_hidden(kind, settings) and (kind.signature is None or signature_fault):
         missing.append(SIGNED)
     if demands.encrypted and not kind.encrypted:
         missing.append(ENCRYPTED)
@@ -94,6 +93,11 @@ def judge(
         domains=tuple(domain for domain, measure in measures.items() if measure is worst),
         reason=signature_fault if SIGNED in missing else "",
     )
+
+
+def _is_hidden(kind: MessageKind, settings: EnforcementSettings) -> bool:
+    """Whether a signature is taken to be inside of an envelope."""
+    return kind.encrypted and settings.encrypted_counts_as_signed
 
 
 def foreign_signer(signature: Signed, addresses: Iterable[str]) -> bool:
@@ -136,10 +140,11 @@ async def check_outgoing(
     addresses = tuple(recipients)
     settings, demands = ctx.settings.smime.enforcement, demands_of(ctx.settings, ctx.account.user)
     kind = await _kind(octets, header)
+    domains = tuple(dict.fromkeys(map(domain_of, addresses)))
+    matters = demands.signed and strictest(map(settings.measure_for, domains)) is not Measure.IGNORE
     fault = ""
-    if demands.signed and kind.signature is not None:
+    if matters and kind.signature is not None and not _is_hidden(kind, settings):
         fault = await _signature_fault(kind.signature, ctx)
-    domains = dict.fromkeys(map(domain_of, addresses))
     judgement = judge(kind, demands, domains, settings, signature_fault=fault)
     details: dict[str, Value] = {
         "class": kind.class_.value,

@@ -177,7 +177,15 @@ async def test_who_has_to_sign(world, version):
     assert all(event["domains"] == [f"{world.domain}:1"] and event["recipients"] == 1 for event in events)
     assert "somebody else" in events[3]["problem"]
     assert "Plans" not in json.dumps(events)
-    assert "42" not in [event.get("subject") for event in events]
+    lines = [
+        line for line in world.server.log.splitlines() if " eas_server.audit audit " in line and world.domain in line
+    ]
+    assert [("kind=refused" in line, "class=signed" in line) for line in lines][2:5] == [
+        (True, False),
+        (True, True),
+        (False, True),
+    ]
+    assert not any("Plans" in line or world.address("bob") in line for line in lines)
 
 
 @VERSIONS

@@ -44,6 +44,7 @@ async def _list_policies(call: Call) -> list[PolicyDetails]:
             settings=each.policy.settings,
             users=each.users,
             groups=each.groups,
+            domains=each.domains,
             is_default=each.policy.name == settings.default_policy,
         )
         for each in policies.all_assigned(settings, in_force.switches)

@@ -226,6 +226,8 @@ class PolicyDetails(Shape, frozen=True, kw_only=True):
     users: Sequence[str]
     """To whom it is assigned themselves."""
     groups: Sequence[str]
+    domains: Sequence[str]
+    """Mail domains, of the configuration."""
     is_default: bool
 
 
