@@ -358,3 +358,72 @@ async def test_what_a_collection_is_answered_with(ground: Place, version: Protoc
         ("Change", "1:77", "8"), ("Delete", "1:78", "8"), ("Fetch", one, "1"), ("Fetch", "1:79", "8"),
     ]  # fmt: skip
     assert [bool(named(each, "ApplicationData")) for each in responses.children] == [False, False, True, False]
+
+
+# ---- Search
+
+SEARCHED = ("Email", "Calendar", "Contacts", "Tasks", "Notes", "SMS")
+
+
+@EVERY_VERSION
+@pytest.mark.requirement(
+    "MS-ASCMD_R7513", "MS-ASCMD_R7514", "MS-ASCMD_R7515", "MS-ASCMD_R7516", "MS-ASCMD_R7518", "MS-ASCMD_R7519",
+    "MS-ASCMD_R7520", "MS-ASCMD_R7521", "MS-ASCMD_R7523", "MS-ASCMD_R7524", "MS-ASCMD_R7525", "MS-ASCMD_R7526",
+    "MS-ASCMD_R7528", "MS-ASCMD_R7529", "MS-ASCMD_R7530", "MS-ASCMD_R7531", "MS-ASCMD_R7534", "MS-ASCMD_R7535",
+    "MS-ASCMD_R7536",
+)  # fmt: skip
+@pytest.mark.parametrize("name", SEARCHED)
+async def test_the_classes_that_a_version_searches(ground: Place, version: ProtocolVersion, name: str) -> None:
+    words = {"Email": "lunch", "Calendar": "weekly", "Contacts": "bob", "Tasks": "buy", "Notes": "note", "SMS": "x"}
+    query = e("Search:And", e("Class", name), e("Search:FreeText", words[name]))
+    options = e("Search:Options", e("Search:Range", "0-9"), e("Search:DeepTraversal"))
+    store = e("Search:Store", e("Search:Name", "Mailbox"), e("Search:Query", query), options)
+    _, answer = await Wire(ground, version).ask("Search", e("Search:Search", store))
+    (told,) = named(answer, "Store")
+    has = name not in {"Notes", "SMS"} or version >= V14_0
+    assert (first(told, "Status") == "1") is has
+    assert any(first(each, "Class") == name for each in named(told, "Result")) is (has and name != "SMS")
+
+
+# ---- [MS-ASCMD] 3.1.5.10
+
+
+def _many(count: int) -> dict[str, tuple[Element, str, str]]:
+    """Requests with so many of what is limited, with the Status of one that has too many: from 14.0 on and before."""
+
+    def many(one: Element) -> list[Element]:
+        return [one] * count
+
+    fetch = e(
+        "ItemOperations:Fetch", e("ItemOperations:Store", "Mailbox"), e("CollectionId", "1"), e("ServerId", "1:9")
+    )
+    answer = e(
+        "MeetingResponse:Request", e("MeetingResponse:UserResponse", "1"), e("MeetingResponse:CollectionId", "1"),
+        e("MeetingResponse:RequestId", "1:9"),
+    )  # fmt: skip
+    certificates = e("ValidateCert:Certificates", *many(e("ValidateCert:Certificate", "MAA=")))
+    return {
+        "ItemOperations": (e("ItemOperations:ItemOperations", *many(fetch)), "11", "11"),
+        "MeetingResponse": (e("MeetingResponse:MeetingResponse", *many(answer)), "103", "HTTP 400"),
+        "ResolveRecipients": (
+            e("ResolveRecipients:ResolveRecipients", *many(e("ResolveRecipients:To", "bob"))), "5", "5"
+        ),
+        "ValidateCert": (e("ValidateCert:ValidateCert", certificates), "2", "2"),
+    }  # fmt: skip
+
+
+@EVERY_VERSION
+@pytest.mark.parametrize("name", _many(0))
+@pytest.mark.requirement("MS-ASCMD_R5643", "MS-ASCMD_R5644", "MS-ASCMD_R5650", "MS-ASCMD_R5656", "MS-ASCMD_R5662")
+async def test_the_limits_of_requests(ground: Place, version: ProtocolVersion, name: str) -> None:
+    device = Wire(ground, version)
+    within, _, _ = _many(100)[name]
+    beyond, later, before = _many(101)[name]
+    refused = later if version >= V14_0 else before
+    http, answer = await device.ask(name, within)
+    assert (http, len(named(answer, "Status")) > 1) == (200, True)
+    http, answer = await device.ask(name, beyond)
+    assert (f"HTTP {http}" if answer is None else [each.text for each in named(answer, "Status")]) in (
+        refused,
+        [refused],
+    )
