@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from eas_server.cli.arguments import ADDRESS, DAYS_FROM_NOW, FILE, TEXT, read_password
+from eas_server.cli.cert_disputes import disputes
 from eas_server.cli.cert_doctor import doctor
 from eas_server.cli.cert_request import request
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
@@ -389,5 +390,6 @@ def _judged_json(owner: str, judged: Judged) -> dict[str, Json]:
 
 cert_group.add_command(request)
 cert_group.add_command(doctor)
+cert_group.add_command(disputes)
 
 COMMAND = cert_group

@@ -77,3 +77,29 @@ def test_what_signed_mail_told(shell: Any) -> None:
         seen.fingerprint,
         [replace(seen, certificate=rival.der).fingerprint],
     )
+
+
+def test_disputes_and_forgetting(shell: Any) -> None:
+    found, rival = person(ISSUING, **VALID), person(authority("Elsewhere", **VALID), **VALID)
+    seen = Harvested(
+        user=UserId("alice@example.com"), address=BOB, certificate=found.der, first_seen=NOW, last_seen=NOW
+    )
+    other = replace(seen, certificate=rival.der, disputed=True)
+    assert json.loads(shell("cert", "disputes", "--json")) == []
+
+    async def keep(store: Any) -> None:
+        await store.harvested.keep(seen)
+        await store.harvested.keep(other)
+
+    shell.in_store(keep)
+    told = shell("cert", "disputes")
+    assert all(text in told for text in (BOB, "CN=Elsewhere", "alice@example.com", seen.fingerprint[:16]))
+    (dispute,) = json.loads(shell("cert", "disputes", "--json"))
+    assert (dispute["sha256"], dispute["against"]) == (other.fingerprint, [seen.fingerprint])
+    shell.refused("cert", "disputes", "--forget", "12", status=2)
+    assert "no certificate in dispute" in shell.refused("cert", "disputes", "--forget", "0" * 64)
+    shell("cert", "disputes", "--forget", seen.fingerprint[:20])
+    (dispute,) = json.loads(shell("cert", "disputes", "--json"))
+    assert dispute["against"] == []
+    shell("cert", "disputes", "--forget", other.fingerprint)
+    assert json.loads(shell("cert", "disputes", "--json")) == []

@@ -72,6 +72,7 @@ def test_without_a_configuration_it_is_said_how_to_name_one(shell: Shell, path):
         ("cert", "import"): ["file"],
         ("trust", "import"): ["file"],
         ("cert", "publish"): ["a@example.com", "file", "--password-stdin"],
+        ("cert", "disputes"): [],
         ("cert", "issue"): ["a@example.com"],
         ("cert", "unpublish"): ["a@example.com", "12345678"],
         ("group", "add-member"): ["a@example.com", "b@example.com"],
