@@ -22,10 +22,21 @@ from typing import Final
 import pytest
 
 from eas_server.backends.ldap import LdapSettings
+from eas_server.backends.ldap.connection import ldap3
 from eas_server.pki.keys import KeyKind, generate_key, key_to_pem
 from eas_server.pki.lab import create_root, issue_server, to_pem
 from tests.conftest import REQUIRED
-from tests.integration.samba_people import ADMIN_PASSWORD, BASE, SERVICE, SERVICE_PASSWORD, content
+from tests.integration.samba_people import (
+    ADMIN,
+    ADMIN_PASSWORD,
+    BASE,
+    SERVICE,
+    SERVICE_PASSWORD,
+    content,
+    dn,
+    named,
+    person,
+)
 
 SYSTEM_PATH: Final = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
 SAMBA: Final = shutil.which("samba", path=SYSTEM_PATH)
@@ -106,6 +117,24 @@ def settings_for(server: Samba, **changes: object) -> LdapSettings:
         "layout": "active-directory",
     }
     return LdapSettings(**(keys | changes))  # type: ignore[arg-type]
+
+
+def add_person(server: Samba, local: str) -> str:
+    """Somebody new, without a password; the answer is the address."""
+    address = f"{local}@example.com"
+    values: dict[str, list[str | bytes]] = {}
+    for name, value in person(named(local, local)):
+        if name not in {"dn", "changetype"}:
+            values.setdefault(name, []).append(value)
+    connection = ldap3.Connection(
+        ldap3.Server(server.tls_uri, get_info=ldap3.NONE), ADMIN, ADMIN_PASSWORD, auto_bind=True, check_names=False
+    )
+    try:
+        if not connection.add(dn(address), attributes=values):
+            raise RuntimeError(f"{address}: {connection.result}")
+    finally:
+        connection.unbind()
+    return address
 
 
 def provision(home: Path, address: str) -> None:
@@ -233,4 +262,4 @@ def shared_samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
     _leave(folder)
 
 
-__all__ = ["BASE", "DOMAIN", "REALM", "Samba", "settings_for", "shared_samba"]
+__all__ = ["BASE", "DOMAIN", "REALM", "Samba", "add_person", "settings_for", "shared_samba"]

@@ -16,7 +16,7 @@ import math
 import socket
 import ssl
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 _SUCCESS: Final = 0
+_REFERRAL: Final = 10
 _SIZE_LIMITS: Final = frozenset({4, 11})
 """sizeLimitExceeded, adminLimitExceeded: what came before is good."""
 _NO_SUCH_ENTRY: Final = frozenset({32, 34})
@@ -55,6 +56,10 @@ class Scope(Enum):
 
     ENTRY = "BASE"
     SUBTREE = "SUBTREE"
+
+
+class ModifyRefusedError(Exception):
+    """The server does not let us change the entry; the text is for the administrator."""
 
 
 class ServerError(Exception):
@@ -189,6 +194,19 @@ class LdapConnection:
                 self._call(partial(read, cookie, 0))  # a page of none: the server may forget the search
                 return SearchResult(entries=entries, total=max(len(entries), page.estimate))
 
+    def replace(self, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> None:
+        """Give attributes of an entry these values and no others; none: the attribute is taken out.
+
+        Raises ModifyRefusedError, ServerError, DirectoryUnavailable.
+        """
+        changes = {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in attributes.items()}
+        answer = self._call(partial(self._modify, dn, changes))
+        if answer.code == _REFERRAL:
+            raise ModifyRefusedError(f"{self.uri} sends us to another server (the global catalog cannot be written)")
+        if answer.code not in _NOT_NOW and answer.code != _SUCCESS:
+            raise ModifyRefusedError(f"{self.uri} refuses the change: {answer.text}")
+        self._check(answer, "modify")
+
     def abort(self) -> None:
         """Make whoever waits for an answer of this connection fail now."""
         connected = self._ldap.socket
@@ -227,6 +245,14 @@ class LdapConnection:
             paged_cookie=cookie or None,
         )
         return self._answer("searchResDone")
+
+    def _modify(self, dn: str, changes: Mapping[str, object]) -> _Answer:
+        self._ldap.read_only = False
+        try:
+            self._ldap.modify(dn, changes)
+        finally:
+            self._ldap.read_only = True
+        return self._answer("modifyResponse")
 
     def _answer(self, kind: str) -> _Answer:
         result = self._ldap.result

@@ -49,20 +49,23 @@ def light_attributes(layout: Layout) -> tuple[str, ...]:
     return _once((OBJECT_CLASS, *names.display_name, *names.email, *names.alias))
 
 
-def full_attributes(layout: Layout) -> tuple[str, ...]:
-    """What is needed for a DirectoryEntry.
-
-    Certificates are asked for with and without `;binary`: OpenLDAP gives userCertificate only with it (RFC 4523 2.1),
-    and keeps userSMIMECertificate under the name it was written with.
+def certificate_attributes(layout: Layout) -> tuple[str, ...]:
+    """Certificates are asked for with and without `;binary`: OpenLDAP gives userCertificate only with it (RFC 4523
+    2.1), and keeps userSMIMECertificate under the name it was written with.
     """
+    names = (*layout.attributes.user_certificates, *layout.attributes.smime_certificates)
+    return _once((*names, *(name + _BINARY for name in names)))
+
+
+def full_attributes(layout: Layout) -> tuple[str, ...]:
+    """What is needed for a DirectoryEntry."""
     names = layout.attributes
-    certificates = (*names.user_certificates, *names.smime_certificates)
     texts = (
         *(*names.display_name, *names.email, *names.addresses, *names.alias, *names.first_name, *names.last_name),
         *(*names.title, *names.company, *names.department, *names.office),
         *(*names.phone, *names.home_phone, *names.mobile_phone),
     )
-    return _once((OBJECT_CLASS, *texts, *names.picture, *certificates, *(name + _BINARY for name in certificates)))
+    return _once((OBJECT_CLASS, *texts, *names.picture, *certificate_attributes(layout)))
 
 
 def directory_entry(raw: RawEntry, layout: Layout) -> DirectoryEntry:

@@ -106,13 +106,15 @@ ACTIVE_DIRECTORY: Final = Layout(
         *("company", "physicalDeliveryOfficeName"),
     ),
     member_attributes=("member",),
-    login_attributes=("sAMAccountName", "userPrincipalName"),
+    login_attributes=("sAMAccountName", "userPrincipalName", "mail"),
     dn_attribute="distinguishedName",
 )
 
 _LAYOUTS: Final[Mapping[str, Layout]] = MappingProxyType(
     {"inetorgperson": INETORGPERSON, "active-directory": ACTIVE_DIRECTORY}
 )
+CERTIFICATE_SYNTAX: Final = frozenset({"usercertificate", "cacertificate"})
+"""Attributes (in lower case) of the syntax Certificate (RFC 4523 2.1)."""
 _SCHEMES: Final = ("ldap", "ldaps")
 _USER: Final = "{user}"
 
