@@ -12,7 +12,7 @@ from typing import Final
 
 from eas_server.model.certificates import ServedCertificates
 from eas_server.model.trust import TrustCollection
-from eas_server.pki.certificate import ParsedCertificate, parse_cached
+from eas_server.pki.certificate import ParsedCertificate
 from eas_server.pki.directory_blobs import owners_in
 from eas_server.pki.profile import profile
 from eas_server.pki.select import Candidate, any_path, select
@@ -21,8 +21,7 @@ from eas_server.pki.validation import validate
 from eas_server.pki.verdict import Purpose
 
 MAX_CHAIN: Final = 6
-"""Certificates kept with one: what leads up to a root."""
-MAX_CHAIN_BYTES: Final = 32 * 1024
+"""Certificates kept with one: the links of its path to a root."""
 
 _OURS: Final = frozenset({Fault.UNTRUSTED})
 """Faults that are judged by `validate` in the place of `verify`, which knows no revocation and no constraints."""
@@ -61,14 +60,13 @@ def harvest(message: bytes, sender: str, trust: TrustCollection, now: datetime) 
         rules=ServedCertificates(),
         judge=any_path,
     ).chosen
-    good = [
-        each.der
-        for each in chosen
-        if validate(each.der, chain=bag, trust=trust, when=now, purpose=Purpose.ENCRYPT_TO).good
-    ]
+    verdicts = [validate(each.der, chain=bag, trust=trust, when=now, purpose=Purpose.ENCRYPT_TO) for each in chosen]
+    good = [verdict for verdict in verdicts if verdict.good and verdict.path is not None]
     if not good:
         raise NothingToHarvest("no certificate in it is good for encrypting to its sender")
-    return Harvest(certificates=tuple(good), chain=_chain(bag))
+    paths = [[each.certificate.der for each in verdict.path.certificates] for verdict in good if verdict.path]
+    links = dict.fromkeys(der for path in paths for der in path[1:] if der in bag and der not in trust.roots)
+    return Harvest(certificates=tuple(path[0] for path in paths), chain=tuple(links)[:MAX_CHAIN])
 
 
 def disputes(certificate: bytes, known: Sequence[bytes], now: datetime) -> bytes | None:
@@ -82,7 +80,7 @@ def disputes(certificate: bytes, known: Sequence[bytes], now: datetime) -> bytes
         held = profile(der)
         if not held.certificate.valid_at(now):
             continue
-        if held.certificate.issuer != new.certificate.issuer and held.public_key != new.public_key:
+        if held.issuer != new.issuer and held.public_key != new.public_key:
             return der
     return None
 
@@ -97,18 +95,3 @@ def _signer(found: Verification, sender: str) -> ParsedCertificate:
     if not signer.certificate.has_address(frozenset({sender})):
         raise NothingToHarvest("the signer's certificate does not name the address that the message is from")
     return signer.certificate
-
-
-def _chain(bag: Sequence[bytes]) -> tuple[bytes, ...]:
-    kept: list[bytes] = []
-    for der in bag:
-        if len(kept) < MAX_CHAIN and sum(map(len, kept)) + len(der) <= MAX_CHAIN_BYTES and _is_authority(der):
-            kept.append(der)
-    return tuple(kept)
-
-
-def _is_authority(der: bytes) -> bool:
-    try:
-        return parse_cached(der).is_ca
-    except ValueError:
-        return False
