@@ -72,6 +72,7 @@ class DirectorySection:
     """`[directory]`: where people and groups come from."""
 
     kind: Literal["embedded", "ldap"] = "embedded"
+    remember_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

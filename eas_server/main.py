@@ -22,6 +22,7 @@ from eas_server.administration.tokens import Tokens
 from eas_server.backends.audit_file import FOLDER as AUDIT
 from eas_server.backends.audit_file import AuditFile
 from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
+from eas_server.backends.remembering import RememberingDirectory
 from eas_server.backends.revocation.exchange import trusting
 from eas_server.backends.revocation.source import FOLDER as EVIDENCE
 from eas_server.backends.revocation.source import FetchingSource
@@ -308,8 +309,9 @@ def _people(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> t
         return store.directory, store.authenticator
     pool = LdapPool(config.ldap)
     stack.push_async_callback(pool.close)
+    remembering = RememberingDirectory(LdapDirectory(pool), config.directory.remember_seconds)
     return (
-        LdapDirectory(pool) if config.directory.kind == "ldap" else store.directory,
+        remembering if config.directory.kind == "ldap" else store.directory,
         LdapAuthenticator(pool, store.accounts) if config.authentication.kind == "ldap" else store.authenticator,
     )
 
