@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from eas_server.commands import event_files
 from eas_server.commands.context import Context
 from eas_server.commands.drafts import Drafts, added_numbers
 from eas_server.commands.items import ItemOptions
@@ -18,7 +19,7 @@ from eas_server.model.ids import CollectionId, ItemId, Revision, parse_server_id
 from eas_server.model.mail import KEEP, Entry, Flag, Folder, FolderType, Item, ItemClass, StateChange
 from eas_server.model.view import Accepted, CollectionState, View
 from eas_server.render.drafts import added_files, names_content
-from eas_server.render.email import InvalidFlag, flag_from_client
+from eas_server.render.email import InvalidFlag, flag_from_client, names_read_only, names_voice_mail
 from eas_server.sync.conflict import clashes, repeated
 from eas_server.sync.window import NEVER, absorb_add, absorb_conflict, absorb_delete, absorb_write
 from protocol.commands.sync import (
@@ -118,7 +119,15 @@ class ClientChanges:
         if self._is_kept and add.item_class in (None, self._folder.item_class.value):
             status, item = await self._carry_out_add(add)
         name = None if item is None else server_id(self._folder.id, item)
-        self.carried.responses.append(AddResponse(client_id=add.client_id, server_id=name, status=status))
+        answer = None if item is None else await self._files_answer(item, add.application_data)
+        self.carried.responses.append(
+            AddResponse(client_id=add.client_id, server_id=name, status=status, application_data=answer)
+        )
+
+    async def _files_answer(self, item: ItemId, data: Element) -> Element | None:
+        ids = event_files.added_ids(self._ctx, self._folder, data)
+        found = await self._fetched(item) if ids else None
+        return None if found is None else await event_files.references(self._ctx, self._folder, found, ids)
 
     async def _carry_out_add(self, add: Add) -> tuple[Status, ItemId | None]:
         name, digest = accepted_name(add.client_id, add.application_data)
@@ -144,6 +153,8 @@ class ClientChanges:
         try:
             email = load(Email, add.application_data)
         except MalformedXml:
+            return AddResponse(client_id=add.client_id, status=Status.CONVERSION_ERROR)
+        if names_voice_mail(email):
             return AddResponse(client_id=add.client_id, status=Status.CONVERSION_ERROR)
         earlier = self.carried.accepted.get(name)
         found = await self._fetched(earlier.item) if earlier is not None else None
@@ -237,8 +248,8 @@ class ClientChanges:
             wanted = _state_change(email, found[0])
         except InvalidFlag:
             return Status.CONVERSION_ERROR
-        if email.received_as_bcc not in (None, found[0].index.received_as_bcc):
-            return Status.CONVERSION_ERROR  # MS-ASEMAIL_R648
+        if names_read_only(email, found[0]):
+            return Status.CONVERSION_ERROR
         carried = self.carried
         if self._terms.conflict is Conflict.SERVER_WINS and clashes(
             wanted,
@@ -279,6 +290,8 @@ class ClientChanges:
             return Status.CONVERSION_ERROR
         if change.send is None and not names_content(email):
             return await self._change_message(item, data)
+        if names_read_only(email, found):
+            return Status.CONVERSION_ERROR
         known = self._known.get(item, self._presented.token)
         if self._terms.conflict is Conflict.SERVER_WINS and kept_clashes(found, known, self._own(item)):
             self.carried.view = absorb_conflict(self.carried.view, item)
@@ -350,8 +363,12 @@ class ClientChanges:
             self.carried.view = absorb_conflict(self.carried.view, item)
             return Status.CONFLICT
         unseen = kept_clashes(found[0], self.carried.view.revisions.get(item, self.carried.view.token), self._own(item))
-        name, digest = accepted_name(server_id(self._folder.id, item), data)
-        if name in self.carried.accepted and found[0].changed.content in self._own(item):
+        name, digest = accepted_name(f"{server_id(self._folder.id, item)}{instance_id or ''}", data)
+        earlier = self.carried.accepted.get(name)
+        if earlier is not None and await self._tell_files(item, data, instance_id):
+            self._files_again(item, found[0], earlier)
+            return Status.SUCCESS
+        if earlier is not None and found[0].changed.content in self._own(item):
             # the task moved on when this was done before, and must not move on once more
             self.carried.view = absorb_conflict(self.carried.view, item)
             return Status.SUCCESS
@@ -359,12 +376,32 @@ class ClientChanges:
         if isinstance(made, Status):
             return made
         self._made(item, made)
-        if self._kept.moved_on:
+        if await self._tell_files(item, data, instance_id) or self._kept.moved_on:
             self.carried.accepted[name] = Accepted(item=item, revision=made.after, digest=digest)
         if unseen or self._kept.moved_on:
             # the client wins what it names; what it did not write itself, it has to learn
             self.carried.view = absorb_conflict(self.carried.view, item)
         return Status.SUCCESS
+
+    async def _tell_files(self, item: ItemId, data: Element, instance_id: str | None) -> bool:
+        """Whether a Change brought files to an event; its client is told of them (MS-ASCMD_R6234)."""
+        ids = event_files.added_ids(self._ctx, self._folder, data)
+        found = await self._fetched(item) if ids else None
+        if found is None:
+            return False
+        told = await event_files.told(self._ctx, self._folder, found, ids, instance_id, self._terms.options)
+        name = server_id(self._folder.id, item)
+        self.carried.commands.append(Change(server_id=name, application_data=told))
+        self._brought_files = True
+        return True
+
+    def _files_again(self, item: ItemId, found: Item, earlier: Accepted) -> None:
+        """A Change that came before: its files are there, and are not added once more."""
+        view, content = self.carried.view, found.changed.content
+        if earlier.revision == content:
+            self.carried.view = absorb_write(view, item, before=content, after=content, repeated=(content,))
+        else:
+            self.carried.view = absorb_conflict(view, item)
 
     def _made(self, item: ItemId, made: Written) -> Status:
         """The client's own write of a kept item: no echo of it, and no conflict with it."""

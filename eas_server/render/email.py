@@ -124,6 +124,24 @@ def flag_element(flag: Flag | None) -> email.Flag:
     )
 
 
+def names_voice_mail(email: Email) -> bool:
+    """Whether a client sends what only a server says, which gives Status 6 (MS-ASEMAIL_R817, R835)."""
+    return email.um_caller_id is not None or email.um_user_notes is not None
+
+
+def names_read_only(change: Email, item: Item) -> bool:
+    """Whether a Change gives a message what no client can give it, or no other value: Status 6.
+
+    ConversationId is refused whatever it says (MS-ASEMAIL_R347), Sender and ReceivedAsBcc where they are others
+    (R723, R648).
+    """
+    if change.conversation_id is not None or names_voice_mail(change):
+        return True
+    if change.sending_agent is not None and change.sending_agent != item.index.sending_agent:
+        return True
+    return change.received_as_bcc not in (None, item.index.received_as_bcc)
+
+
 class InvalidFlag(ValueError):
     """A Flag that the documents forbid; the item's Status is 6 (MS-ASEMAIL_R92)."""
 

@@ -1,6 +1,7 @@
 """What clients change of messages that are no drafts, and what they may not: flags, categories, Read, ReceivedAsBcc."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from protocol.commands.sync import Add, Change, Status
 from protocol.elements import Element, Opaque
 from protocol.items.email import Email, Flag, FlagStatus
 from protocol.schema import dump, load
-from protocol.versions import SUPPORTED, V14_0, V16_1, ProtocolVersion
+from protocol.versions import SUPPORTED, V14_0, V16_0, V16_1, ProtocolVersion
 from tests.server.commands.mailbox import Mailbox, Phone, mailbox, message
+from tests.server.commands.support import ALICE
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -211,6 +213,48 @@ async def phones_of(box: Mailbox, version: ProtocolVersion, user: UserId) -> dic
 
 def _encoded(request: SendMail) -> bytes:
     return wbxml.encode(dump(request)).join()
+
+
+# ---- what no client sets
+
+
+@pytest.mark.parametrize("version", [version for version in SUPPORTED if version >= V14_0])
+@pytest.mark.requirement("MS-ASEMAIL_R347", "MS-ASEMAIL_R722", "MS-ASEMAIL_R723", "MS-ASEMAIL_R817", "MS-ASEMAIL_R835")
+async def test_what_only_the_server_says(box: Mailbox, version: ProtocolVersion) -> None:
+    mime = b"From: carol@example.com\r\nSender: bob@example.com\r\nSubject: sent for another\r\n\r\nx\r\n"
+    await box.deliver(mime)
+    phone, other = box.phone("device1"), box.phone("device2")
+    for each in (phone, other):
+        each.bench.version = version
+        await each.all()
+    name, held = next((name, email) for name, email in phone.items.items() if email.sending_agent)
+    for bad in (
+        Email(conversation_id=held.conversation_id),
+        Email(conversation_id=b"other"),
+        Email(sending_agent="dave@example.com"),
+        Email(um_caller_id="+49"),
+        Email(um_user_notes="x"),
+    ):
+        assert await change(phone, name, replace(bad, read=True)) == Status.CONVERSION_ERROR
+        assert await other.ask() is None
+    assert await change(phone, name, Email(sending_agent=held.sending_agent, read=True)) == Status.SUCCESS
+
+
+@pytest.mark.parametrize("version", [version for version in SUPPORTED if version >= V16_0])
+@pytest.mark.requirement("MS-ASEMAIL_R347", "MS-ASEMAIL_R817", "MS-ASEMAIL_R835")
+async def test_what_only_the_server_says_of_drafts(box: Mailbox, version: ProtocolVersion) -> None:
+    folder = next(f.id for f in await box.store.folders.folders(ALICE.user) if f.type is FolderType.DRAFTS)
+    phone = box.phone("device1", folder)
+    phone.bench.version = version
+    await phone.all()
+    for bad in (Email(um_caller_id="+49"), Email(um_user_notes="x")):
+        answer = await phone.ask(Add(client_id="1", application_data=dump(replace(bad, subject="s"))))
+        assert [response.status for response in answer.responses.responses] == [Status.CONVERSION_ERROR]
+    answer = await phone.ask(Add(client_id="1", application_data=dump(Email(subject="s"))))
+    (made,) = answer.responses.responses
+    for bad in (Email(conversation_id=b"x"), Email(um_caller_id="+49"), Email(um_user_notes="x")):
+        for more in ({}, {"subject": "other"}):
+            assert await change(phone, made.server_id, replace(bad, **more)) == Status.CONVERSION_ERROR
 
 
 # ---- what other devices are told
