@@ -83,7 +83,8 @@ class Wanted:
         """Whether an event is one of them; that some were lost is told whoever is asked about."""
         if self.kinds and event.kind not in self.kinds:
             return False
-        if self.user is not None and event.user != self.user and event.kind is not AuditKind.LOST:
+        others = self.user is not None and event.user.casefold() != self.user.casefold()
+        if others and event.kind is not AuditKind.LOST:
             return False
         return (self.since is None or event.when >= self.since) and (self.until is None or event.when < self.until)
 

@@ -51,6 +51,7 @@ def test_what_is_asked_for(trail):
     assert kinds(trail("audit", "--json")) == ["sent", "refused", "served", "lost"]
     assert kinds(trail("audit", "--json", "--kind", "sent", "--kind", "served")) == ["sent", "served"]
     assert kinds(trail("audit", "--json", "--user", "bob@example.com")) == ["lost"]
+    assert kinds(trail("audit", "--json", "--user", "Alice@Example.com", "--kind", "sent")) == ["sent"]
     moment = event(60).when
     assert kinds(trail("audit", "--json", "--since", moment.isoformat())) == ["refused", "served", "lost"]
     assert kinds(trail("audit", "--json", "--until", f"{moment:%Y-%m-%dT%H:%M:%S}")) == ["sent"]
