@@ -204,7 +204,7 @@ class _Rendering:
             dt_stamp=held.stamp,
             meeting_status=_unlike(meeting, meeting_status(series, self.owner), None),
             attendees=_unlike(self._attendees(held.attendees), self._attendees(series.attendees), ()),
-            appointment_reply_time=_unlike(held.reply_time, series.reply_time, EMPTY),
+            appointment_reply_time=_unlike(held.reply_time, series.reply_time, None),  # MS-ASCAL_R525221
             response_type=_unlike(response, response_type(series, self.owner), None),
             online_meeting_conf_link=_unlike(held.conf_link, series.conf_link, ""),
             online_meeting_external_link=_unlike(held.external_link, series.external_link, ""),

@@ -189,6 +189,6 @@ def _recurrence(held: calendar.Recurrence) -> Recurrence:
         day_of_week=held.day_of_week,
         month_of_year=held.month_of_year,
         calendar_type=held.calendar_type,
-        is_leap_month=held.is_leap_month,
+        is_leap_month=bool(held.is_leap_month),  # MS-ASEMAIL_R508
         first_day_of_week=held.first_day_of_week,
     )

@@ -226,3 +226,38 @@ def test_reports_on_meeting_messages(returned: bytes, expected: str, action: str
     )
     shown = expected if suffix == "NDR" else "IPM.NOTE"
     assert index_message(report)[0].message_class == f"REPORT.{shown}.{suffix}"
+
+
+BY_TYPE = {
+    0: ("FREQ=DAILY;INTERVAL=2", set[str]()),
+    1: ("FREQ=WEEKLY;BYDAY=TU", {"DayOfWeek", "FirstDayOfWeek"}),
+    2: ("FREQ=MONTHLY;BYMONTHDAY=1", {"DayOfMonth", "CalendarType"}),
+    3: ("FREQ=MONTHLY;BYDAY=1TU", {"DayOfWeek", "WeekOfMonth", "CalendarType"}),
+    5: ("FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=1", {"DayOfMonth", "MonthOfYear", "CalendarType"}),
+    6: ("FREQ=YEARLY;BYMONTH=12;BYDAY=1TU", {"DayOfWeek", "WeekOfMonth", "MonthOfYear", "CalendarType"}),
+}
+"""By Type: a rule, and what its Recurrence has besides what all have."""
+LATE = {"CalendarType": V14_0, "IsLeapMonth": V14_0, "FirstDayOfWeek": V14_1}
+
+
+@pytest.mark.requirement("MS-ASEMAIL_R291", "MS-ASEMAIL_R508", "MS-ASEMAIL_R369", "MS-ASEMAIL_R370", "MS-ASEMAIL_R375")
+@pytest.mark.requirement("MS-ASEMAIL_R376", "MS-ASEMAIL_R873", "MS-ASEMAIL_R880", "MS-ASEMAIL_R912", "MS-ASEMAIL_R684")
+@pytest.mark.requirement("MS-ASEMAIL_R652", "MS-ASEMAIL_R420", "MS-ASEMAIL_R499", "MS-ASEMAIL_R789", "MS-ASEMAIL_R792")
+@pytest.mark.requirement("MS-ASEMAIL_R681", "MS-ASEMAIL_R682", "MS-ASEMAIL_R653", "MS-ASEMAIL_R377", "MS-ASEMAIL_R424")
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+@pytest.mark.parametrize("type_", BY_TYPE)
+def test_what_a_recurrence_of_each_type_says(type_: int, version: ProtocolVersion) -> None:
+    rule, own = BY_TYPE[type_]
+    for end, more in (("", set()), (";COUNT=3", {"Occurrences"}), (";UNTIL=20270301T170000Z", {"Until"})):
+        found = requested(ics(more=(f"RRULE:{rule}{end}",)), version=version)
+        element = dump(Email(meeting_request=found), version).children[0]
+        (recurrences,) = [child for child in element.children if child.tag.name == "Recurrences"]
+        (recurrence,) = recurrences.children
+        told = {child.tag.name: child.content for child in recurrence.children}
+        assert len(told) == len(recurrence.children)
+        wanted = {"Type", "Interval", "IsLeapMonth"} | own | more
+        assert set(told) == {name for name in wanted if version >= LATE.get(name, V12_1)}
+        assert (told["Type"], told["Interval"]) == (str(type_), "2" if type_ == 0 else "1")
+        assert told.get("IsLeapMonth", "0") == told.get("CalendarType", "0") == "0"
+        assert told.get("DayOfWeek", "4") == "4"
+        assert told.get("FirstDayOfWeek", "1") in "0123456"
