@@ -80,6 +80,11 @@ def person(entry: DirectoryEntry, password: str = "", *more: Line, control: int 
     return [line for line in lines if line[1]]
 
 
+def instead(lines: Sequence[Line], name: str, value: str) -> list[Line]:
+    """The same with another value of one attribute."""
+    return [(each, value) if each == name else (each, old) for each, old in lines]
+
+
 def service() -> list[Line]:
     """Who the server signs in as; without mail."""
     return [
@@ -162,6 +167,9 @@ def accounts() -> Sequence[list[Line]]:
         person(named("expired", "Gone Expired"), "secret", ("accountExpires", LONG_AGO)),
         person(named("change", "Gone Change"), "secret", ("pwdLastSet", "0")),
         person(named("locked", "Gone Locked"), "secret"),
+        # the mail address of one is the userPrincipalName of the other
+        instead(person(named("first", "Same First"), "secret"), "mail", "same@example.com"),
+        instead(person(named("second", "Same Second"), "secret"), "userPrincipalName", "same@example.com"),
     )
 
 

@@ -11,10 +11,10 @@ from eas_server.backends.ldap import LdapAuthenticator, LdapDirectory, LdapPool
 from eas_server.backends.memory import MemoryStore
 from tests.contract.people import AuthenticatorContract, DirectoryContract
 from tests.contract.world import settle
-from tests.integration.samba import Samba, settings_for, shared_samba
+from tests.integration.samba import LONGEST_SETUP, Samba, settings_for, shared_samba
 
 samba = shared_samba
-pytestmark = pytest.mark.integration("samba", "samba-tool")
+pytestmark = [pytest.mark.integration("samba", "samba-tool"), pytest.mark.timeout(LONGEST_SETUP)]
 
 NAMES = {
     # Two people of the suite share an alias, and a group has one: sAMAccountName is unique, these are not.

@@ -8,11 +8,11 @@ import pytest
 from eas_server.backends.ldap import LdapDirectory, LdapPool
 from eas_server.model.directory import DirectoryEntry, EntryKind, Found
 from fixtures.directory.make import PICTURE
-from tests.integration.samba import Samba, settings_for, shared_samba
+from tests.integration.samba import LONGEST_SETUP, Samba, settings_for, shared_samba
 from tests.integration.samba_people import BIG, CROWD, PKI, dn
 
 samba = shared_samba
-pytestmark = pytest.mark.integration("samba", "samba-tool")
+pytestmark = [pytest.mark.integration("samba", "samba-tool"), pytest.mark.timeout(LONGEST_SETUP)]
 
 
 @asynccontextmanager

@@ -7,11 +7,11 @@ import pytest
 from eas_server.backends.ldap import LdapDirectory, LdapPool, LdapPublisher, PublicationRefused
 from eas_server.backends.ldap.connection import ModifyRefusedError
 from tests.contract.publishing import FIRST, PublisherContract
-from tests.integration.samba import Samba, add_person, settings_for, shared_samba
+from tests.integration.samba import LONGEST_SETUP, Samba, add_person, settings_for, shared_samba
 from tests.integration.samba_people import ADMIN, ADMIN_PASSWORD
 
 samba = shared_samba
-pytestmark = pytest.mark.integration("samba", "samba-tool")
+pytestmark = [pytest.mark.integration("samba", "samba-tool"), pytest.mark.timeout(LONGEST_SETUP)]
 
 
 @pytest.fixture

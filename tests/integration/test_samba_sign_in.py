@@ -8,11 +8,11 @@ import pytest
 from eas_server.backends.ldap import LdapAuthenticator, LdapPool
 from eas_server.model.directory import Account
 from eas_server.model.ids import UserId
-from tests.integration.samba import REALM, Samba, settings_for, shared_samba
+from tests.integration.samba import LONGEST_SETUP, REALM, Samba, settings_for, shared_samba
 from tests.integration.samba_people import LOCKOUT
 
 samba = shared_samba
-pytestmark = pytest.mark.integration("samba", "samba-tool")
+pytestmark = [pytest.mark.integration("samba", "samba-tool"), pytest.mark.timeout(LONGEST_SETUP)]
 
 SEARCH: dict[str, object] = {"sign_in": "search"}
 BY_UPN: dict[str, object] = {"sign_in": "upn", "upn_domain": REALM.lower()}
@@ -68,6 +68,12 @@ async def test_accounts_that_may_not_sign_in(authenticator: LdapAuthenticator, u
 async def test_an_account_without_a_password(authenticator: LdapAuthenticator) -> None:
     assert await opens(authenticator, "carol", "") is None
     assert await opens(authenticator, "carol", "anything") is None
+
+
+async def test_a_name_that_two_people_have(authenticator: LdapAuthenticator) -> None:
+    assert await opens(authenticator, "same@example.com", "secret") is None
+    assert await opens(authenticator, "EXAMPLE\\first", "secret") == "same@example.com"
+    assert await opens(authenticator, "second", "secret") == "second@example.com"
 
 
 async def test_wrong_passwords_lock_an_account(samba: Samba) -> None:

@@ -102,7 +102,7 @@ ACTIVE_DIRECTORY: Final = Layout(
     group_filter="(objectClass=group)",
     group_classes=("group",),
     anr_attributes=(
-        *("displayName", "givenName", "sn", "sAMAccountName", "mailNickname", "mail", "proxyAddresses"),
+        *("displayName", "name", "givenName", "sn", "sAMAccountName", "mailNickname", "mail", "proxyAddresses"),
         *("company", "physicalDeliveryOfficeName"),
     ),
     member_attributes=("member",),
