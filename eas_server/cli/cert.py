@@ -13,9 +13,10 @@ from eas_server.cli.arguments import ADDRESS, DAYS_FROM_NOW, FILE, TEXT, read_pa
 from eas_server.cli.cert_disputes import disputes
 from eas_server.cli.cert_doctor import doctor
 from eas_server.cli.cert_request import request
+from eas_server.cli.cert_revoke import revoke
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
 from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, rules_of, usage, values_with
-from eas_server.cli.issuing import belongs, entry_of, issued, publish_smime
+from eas_server.cli.issuing import belongs, entry_of, issued, lab_crl_url, publish_smime
 from eas_server.cli.lab_authority import LabAuthority, lab_authority
 from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
 from eas_server.cli.printing import Json, count, day, exactly, print_json, print_table
@@ -102,8 +103,8 @@ def issue(
 
     Writes a PKCS#12 file with the key, the certificate and the authority's, for the person's devices, and publishes
     the certificate. Without --password-stdin the file gets a random password, which is printed. The key is in that
-    file only. The authority (keys/root.key and lab/root.cer beside the store) is made when it is first needed; it
-    revokes nothing, so use it for labs and trials.
+    file only. The authority (keys/root.key and lab/root.cer beside the store) is made when it is first needed; its key
+    lies there unprotected, so use it for labs and trials. `cert revoke` is told to others where `lab.url` is set.
     """
     now = datetime.now(UTC)
     target = out or Path(f"{address}.p12")
@@ -117,7 +118,8 @@ def issue(
         entry = await entry_of(store, address)
         lab = lab_authority(config.store.path.parent, now)
         key = generate_key(KeyKind(kind))
-        certificate = issued(lab, entry, name or entry.display_name, key, Purpose(purpose), now, days)
+        shown = name or entry.display_name
+        certificate = issued(lab, entry, shown, key, Purpose(purpose), now, days, crl_url=lab_crl_url(config))
         bundle = KeyBundle(certificate=certificate.der, key=key, chain=(lab.authority.certificate,))
         pfx = to_pkcs12(bundle, password=password.encode(), name=name or entry.display_name, legacy=legacy)
         write_private(target, pfx)
@@ -390,6 +392,7 @@ def _judged_json(owner: str, judged: Judged) -> dict[str, Json]:
 
 cert_group.add_command(request)
 cert_group.add_command(doctor)
+cert_group.add_command(revoke)
 cert_group.add_command(disputes)
 
 COMMAND = cert_group

@@ -16,6 +16,9 @@ from eas_server.pki.lab import Purpose, issue_person
 
 if TYPE_CHECKING:
     from eas_server.backends.sqlite import Store
+    from eas_server.config import Config
+
+LAB_CRL: Final = "/lab/pki/crl/root.crl"
 
 _MAX_COMMON_NAME: Final = 64
 """Characters of a common name: RFC 5280, appendix A.1."""
@@ -37,8 +40,10 @@ def issued(
     purpose: Purpose,
     now: datetime,
     days: int,
+    *,
+    crl_url: str | None = None,
 ) -> ParsedCertificate:
-    """A certificate of the authority for a person. Raises Failed."""
+    """A certificate of the authority for a person; `crl_url` is where its revocation is told. Raises Failed."""
     try:
         der = issue_person(
             lab.authority,
@@ -49,10 +54,16 @@ def issued(
             serial=new_serial(),
             not_before=now - CLOCK_SKEW,
             not_after=min(now + timedelta(days=days), lab.not_after),
+            crl_url=crl_url,
         )
     except ValueError as error:
         raise Failed(f"no certificate can be made for {', '.join(entry.all_addresses)}: {error}") from None
     return parse(der)
+
+
+def lab_crl_url(config: "Config") -> str | None:
+    """Where the lab tells what its authority has revoked; None: the server does not serve the lab."""
+    return f"{config.lab.url}{LAB_CRL}" if config.lab.url else None
 
 
 async def publish_smime(

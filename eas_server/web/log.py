@@ -150,3 +150,5 @@ def set_up_logging(level: str, *, json_lines: bool, file: Path | None) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # what the libraries say of each connection is of interest to nobody
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # what it finds wrong with strangers' certificates is a verdict, not a failure: it would log a traceback for each
+    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from eas_server.lab.pki import revoked_later
 from eas_server.pki.keys import key_from_pem
 from eas_server.pki.lab import to_pem
 from tests.server.pki.making import authority, person, rsa_key
@@ -135,3 +136,31 @@ def test_a_chain_that_nobody_trusts(shell):
     stranger = person(authority("Elsewhere", **VALID), **VALID)
     shell("cert", "publish", BOB, put("bob.pem", to_pem(stranger.der)))
     assert "chain: the certificate is good" not in shell("cert", "doctor", BOB)
+
+
+# ---- revoke
+
+
+def test_a_certificate_of_the_lab_is_revoked(shell):
+    with Path("eas-server.toml").open("a") as config:
+        config.write('[lab]\nurl = "http://127.0.0.1:8080"\n')
+    shell("cert", "issue", BOB, "--out", "bob.p12")
+    (issued,) = {each["sha256"]: each for each in json.loads(shell("cert", "list", BOB, "--json"))}.values()
+    held = shell.entry(BOB).user_certificates[0]
+    points = x509.load_der_x509_certificate(held).extensions.get_extension_for_class(x509.CRLDistributionPoints)
+    assert points.value[0].full_name[0].value == "http://127.0.0.1:8080/lab/pki/crl/root.crl"
+    told = shell("cert", "revoke", BOB, issued["sha256"], "--reason", "keyCompromise")
+    assert "took it out of the directory" in told
+    assert json.loads(shell("cert", "list", BOB, "--json")) == []
+    (found,) = revoked_later(Path())("root")
+    assert (f"{found.serial:x}", found.reason) == (issued["serial"], "keyCompromise")
+    assert "no certificate" in shell.refused("cert", "revoke", BOB, issued["sha256"])
+
+
+def test_only_the_issuer_revokes(shell):
+    shell("cert", "issue", BOB, "--out", "bob.p12", "--no-publish")
+    stranger = person(authority("Elsewhere", **VALID), **VALID)
+    shell("cert", "publish", BOB, put("bob.pem", to_pem(stranger.der)))
+    (held,) = json.loads(shell("cert", "list", BOB, "--json"))
+    assert "only its issuer can revoke it" in shell.refused("cert", "revoke", BOB, held["sha256"])
+    assert revoked_later(Path())("root") == ()

@@ -75,6 +75,7 @@ def test_without_a_configuration_it_is_said_how_to_name_one(shell: Shell, path):
         ("cert", "disputes"): [],
         ("cert", "issue"): ["a@example.com"],
         ("cert", "unpublish"): ["a@example.com", "12345678"],
+        ("cert", "revoke"): ["a@example.com", "12345678"],
         ("group", "add-member"): ["a@example.com", "b@example.com"],
         ("group", "remove-member"): ["a@example.com", "b@example.com"],
         ("queue", "retry"): ["--all"],
