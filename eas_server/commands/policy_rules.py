@@ -121,6 +121,7 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 """All settings ([MS-ASPROV] 2.2.2.28)."""
 
+
 def check_policy(name: str, settings: Mapping[str, object]) -> list[str]:
     """What is wrong with the settings of the policy `name`: each line names policy and setting. Empty: nothing."""
     problems = []
