@@ -16,6 +16,8 @@ _CONTENT_ID: Final = "X-EAS-CONTENT-ID"
 _CONTENT_LOCATION: Final = "X-EAS-CONTENT-LOCATION"
 _INLINE: Final = "X-EAS-INLINE"
 _METHOD: Final = "X-EAS-METHOD"
+_NUMBER: Final = "X-EAS-NUMBER"
+"""The number of a file that is not its place (any more): FileReferences must not come to name another file."""
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
 
@@ -54,6 +56,12 @@ class HeldAttachment:
         return clean(next((name for key in _NAMES if (name := self.line.param(key))), "") or "attachment")
 
     @property
+    def number(self) -> int | None:
+        """The number that it keeps; None: its place among the files."""
+        text = self.line.param(_NUMBER) or ""
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(_OCCURRENCE)) else None
+
+    @property
     def content_type(self) -> str:
         return clean(self.line.param("FMTTYPE") or _DEFAULT_TYPE)
 
@@ -81,11 +89,22 @@ def read_attachments(event: Component) -> tuple[HeldAttachment, ...]:
     return tuple(HeldAttachment(line) for line in lines if (line.param("ENCODING") or "").upper() == "BASE64")
 
 
+def _numbers(held: Sequence[HeldAttachment]) -> list[int]:
+    return [place if file.number is None else file.number for place, file in enumerate(held)]
+
+
+def file_with(held: Sequence[HeldAttachment], number: int) -> HeldAttachment:
+    """The file of that number. Raises LookupError where there is none."""
+    return dict(zip(_numbers(held), held, strict=True))[number]
+
+
 def shown(held: Sequence[HeldAttachment], reference: FileReference) -> Attachments | None:
     """The Attachments element; None where there are none."""
     if not held:
         return None
-    return Attachments(changes=tuple(_shown(file, reference(number)) for number, file in enumerate(held)))
+    return Attachments(
+        changes=tuple(_shown(file, reference(number)) for number, file in zip(_numbers(held), held, strict=True))
+    )
 
 
 def _shown(file: HeldAttachment, reference: str) -> Attachment:
@@ -110,16 +129,26 @@ def changed(
     """
     if change is None:
         return tuple(held)
-    files: list[HeldAttachment | None] = list(held)
+    files = dict(zip(_numbers(held), held, strict=True))
+    fresh = max(files, default=-1)
     for one in change.changes:
         if isinstance(one, AddAttachment):
-            files.append(HeldAttachment(_added(one)))
+            fresh += 1
+            files[fresh] = HeldAttachment(_added(one))
         elif isinstance(one, DeleteAttachment):
             number = number_of(one.file_reference)
-            if number is None or not 0 <= number < len(held):
+            if number is None or number not in files or files[number] not in held:
                 raise InvalidItem("a file that the event does not have")
-            files[number] = None
-    return tuple(file for file in files if file is not None)
+            del files[number]
+    if fresh >= _OCCURRENCE:
+        raise InvalidItem("more files than an event has")
+    return tuple(_numbered(file, number, place) for place, (number, file) in enumerate(files.items()))
+
+
+def _numbered(file: HeldAttachment, number: int, place: int) -> HeldAttachment:
+    if number == (place if file.number is None else file.number):
+        return file
+    return HeldAttachment(file.line.with_param(_NUMBER, str(number)))
 
 
 def _added(file: AddAttachment) -> Property:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from eas_server.render.calendar.attachments import place_in_series, read_attachments
+from eas_server.render.calendar.attachments import file_with, place_in_series, read_attachments
 from eas_server.render.calendar.details import CLIENT_UID
 from eas_server.render.calendar.series import Owner, series_of
 from eas_server.render.contentlines import clean, parse
@@ -40,7 +40,7 @@ def file_of(octets: bytes, number: int) -> tuple[str, bytes] | None:
     try:
         key, own = place_in_series(number)
         event = main_component(calendar, _COMPONENT) if key is None else series_of(calendar, Owner()).changed[key][0]
-        file = read_attachments(event)[own]
+        file = file_with(read_attachments(event), own)
         return file.content_type, file.octets()
     except (ValueError, LookupError):
         return None

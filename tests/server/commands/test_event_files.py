@@ -115,6 +115,26 @@ async def test_files_that_come_and_go_in_one_change(box: Mailbox) -> None:
     assert [await octets(box, one.file_reference) for one in found] == [b"b", b"c"]
 
 
+async def test_references_hold_when_files_go(box: Mailbox) -> None:
+    phone, tablet = await calendars(box, "device1", "tablet")
+    (made,) = (await phone.ask(add("e1", modern(attachments=files("a", "b", "c"))))).responses.responses
+    held = {one.client_id: one.file_reference for one in shown(made.application_data)}
+    for name in ("id-a", "id-b"):  # the client is not told of what it deletes, and goes on with what it knows
+        gone = Attachments(changes=(DeleteAttachment(file_reference=held[name]),))
+        assert (await phone.ask(change(made.server_id, Calendar(attachments=gone)))).responses is None
+    again = await phone.ask(change(made.server_id, Calendar(attachments=gone)))
+    assert [one.status for one in again.responses.responses] == [Status.CONVERSION_ERROR]
+    assert await octets(box, held["id-c"]) == b"c"
+    answer = await phone.ask(change(made.server_id, Calendar(attachments=files("d"))))
+    found = {one.display_name: one.file_reference for one in shown(answer.commands.commands[-1].application_data)}
+    assert found["c"] == held["id-c"]
+    assert found["d"] not in held.values()
+    assert [await octets(box, found[name]) for name in ("c", "d")] == [b"c", b"d"]
+    await tablet.ask()
+    seen = shown(dump(tablet.held[made.server_id]))
+    assert {one.display_name: one.file_reference for one in seen} == found
+
+
 async def test_up_to_14_1_there_are_none(box: Mailbox) -> None:
     box.bench.version = V14_1
     (phone,) = await calendars(box, "device1")
