@@ -16,9 +16,18 @@ from eas_server.cli.cert_request import request
 from eas_server.cli.cert_revoke import revoke
 from eas_server.cli.certificate_files import AskPassword, FromFile, has_pem_key, read_certificates, read_key
 from eas_server.cli.certificate_verdicts import Judged, judge, reason_against, rules_of, usage, values_with
-from eas_server.cli.issuing import belongs, entry_of, issued, lab_crl_url, publish_smime
+from eas_server.cli.issuing import belongs, entry_of, issued, lab_crl_url, publish_smime, smime_value
 from eas_server.cli.lab_authority import LabAuthority, lab_authority
-from eas_server.cli.opening import Failed, config_option, in_store, json_option, tell_embedded_only, write_private
+from eas_server.cli.opening import (
+    Failed,
+    config_option,
+    failures,
+    in_store,
+    json_option,
+    read_config,
+    tell_embedded_only,
+    write_private,
+)
 from eas_server.cli.printing import Json, count, day, exactly, print_json, print_table
 from eas_server.cli.terminal import printable
 from eas_server.model.directory import DirectoryEntry
@@ -27,6 +36,7 @@ from eas_server.pki.keys import KeyKind, PrivateKey, generate_key
 from eas_server.pki.lab import KeyBundle, Purpose, to_pkcs12
 
 if TYPE_CHECKING:
+    from eas_server.backends.ldap.publisher import CertificateValues
     from eas_server.backends.sqlite import Store
     from eas_server.config import Config
 
@@ -38,6 +48,7 @@ MIN_DIGITS: Final = 8
 _PASSWORD_BYTES: Final = 12
 _HEX: Final = re.compile(r"[0-9a-f]+")
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password of the PKCS#12 or key file from standard input."
 )
@@ -189,16 +200,26 @@ Examples:
 @click.argument("file", type=FILE)
 @click.option("--key", "key_file", type=FILE, help="The private key (PEM or PKCS#12), to make userSMIMECertificate.")
 @click.option("--encrypt-to", type=FILE, help="Another certificate of the person, the one that others encrypt to.")
+@dry_run_option
 @password_option
 @config_option
 def publish(
-    config_path: Path, address: str, file: Path, key_file: Path | None, encrypt_to: Path | None, password_stdin: bool
+    config_path: Path,
+    address: str,
+    file: Path,
+    key_file: Path | None,
+    encrypt_to: Path | None,
+    dry_run: bool,
+    password_stdin: bool,
 ) -> None:
     """Publish the certificate in FILE for ADDRESS, whichever addresses it names.
 
     Always as a value of userCertificate. With the private key, by --key or where FILE is a PKCS#12, also as
     userSMIMECertificate: signed by its owner, with the chain, and telling which certificate to encrypt to. The key is
     used once and not kept. Publishing again changes nothing.
+
+    Where the directory is LDAP or Active Directory, it is written there, by the account of ldap.bind_dn, which needs
+    the right to; --dry-run shows the change as LDIF.
     """
     ask = _asking(password_stdin)
     held = read_certificates(file, ask)
@@ -209,10 +230,22 @@ def publish(
     if other is not None and key is None:
         raise click.UsageError("--encrypt-to needs the key of FILE, which signs: add --key")
 
+    certificate = other or held.certificate
+    with failures():
+        config = read_config(config_path)
+        if config.directory.kind == "ldap":
+            from eas_server.cli.cert_ldap import publish_in_ldap
+
+            values = _values(config, held, key, other)
+            publish_in_ldap(config, address, certificate.sha256, values, dry_run=dry_run)
+            return
+    if dry_run:
+        also = "" if key is None or not held.certificate.may_sign() else " and in userSMIMECertificate"
+        click.echo(f"Would publish {_named(certificate)} as userCertificate{also} of {address}")
+        return
+
     async def work(config: "Config", store: "Store") -> None:
-        tell_embedded_only(config)
         entry = await entry_of(store, address)
-        certificate = other or held.certificate
         await store.admin.publish_certificate(address, certificate.der)
         click.echo(f"Published {_named(certificate)} as userCertificate of {address}")
         if key is not None:
@@ -274,25 +307,33 @@ Examples:
 )
 @click.argument("address", type=ADDRESS)
 @click.argument("fingerprint")
+@dry_run_option
 @config_option
-def unpublish(config_path: Path, address: str, fingerprint: str) -> None:
+def unpublish(config_path: Path, address: str, fingerprint: str, dry_run: bool) -> None:
     """Take the certificate whose SHA-256 begins with FINGERPRINT out of the directory, wherever ADDRESS has it."""
     digits = fingerprint.strip().lower().replace(":", "")
     if len(digits) < MIN_DIGITS or _HEX.fullmatch(digits) is None:
         raise click.UsageError(f"FINGERPRINT is at least {MIN_DIGITS} hexadecimal digits, as `cert list` shows them")
+    with failures():
+        config = read_config(config_path)
+        if config.directory.kind == "ldap":
+            from eas_server.cli.cert_ldap import unpublish_in_ldap
+
+            unpublish_in_ldap(config, address, digits, dry_run=dry_run)
+            return
 
     async def work(config: "Config", store: "Store") -> str:
-        tell_embedded_only(config)
         found = values_with(await entry_of(store, address), digits)
         if len(found) != 1:
             many = "more than one certificate" if found else "no certificate"
             raise Failed(f"{address} has {many} with that fingerprint: see `eas-server cert list {address}`")
         ((whole, values),) = found.items()
-        for value in dict.fromkeys(values):
+        for value in () if dry_run else dict.fromkeys(values):
             await store.admin.unpublish_certificate(address, value)
         return whole
 
-    click.echo(f"Took {in_store(config_path, work)[:SHOWN_DIGITS]} away from {address}")
+    whole = in_store(config_path, work)
+    click.echo(f"{'Would take' if dry_run else 'Took'} {whole[:SHOWN_DIGITS]} away from {address}")
 
 
 async def _import(config: "Config", store: "Store", file: Path, certificate: ParsedCertificate) -> bool:
@@ -324,6 +365,20 @@ async def _publish_with_key(
     now, chained = datetime.now(UTC), config.smime.published_chain
     await publish_smime(store, address, held.certificate, key, held.chain, now, other, published=chained)
     click.echo(f"Published it as userSMIMECertificate, signed by {_named(held.certificate)}")
+
+
+def _values(
+    config: "Config", held: FromFile, key: PrivateKey | None, other: ParsedCertificate | None
+) -> "CertificateValues":
+    """What goes into the two attributes of an entry in LDAP."""
+    from eas_server.backends.ldap.publisher import CertificateValues
+
+    smime: tuple[bytes, ...] = ()
+    if key is not None and held.certificate.may_sign():
+        now, chained = datetime.now(UTC), config.smime.published_chain
+        smime = (smime_value(held.certificate, key, held.chain, now, other, published=chained),)
+    certificate = other or held.certificate
+    return CertificateValues(user_certificates=(certificate.der,), smime_certificates=smime)
 
 
 def _asking(from_stdin: bool) -> AskPassword:

@@ -81,18 +81,29 @@ async def publish_smime(
     from eas_server.backends.sqlite import SMIME_CERTIFICATE
 
     encrypted_to = other or certificate
-    issuers = _to_publish(chain, published)
-    try:
-        value = build_user_smime_certificate(
-            certificate.der, key, issuers, now, encryption_certificate=encrypted_to.der
-        )
-    except CmsError as error:
-        raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
+    value = smime_value(certificate, key, chain, now, other, published=published)
     before = values_with(await entry_of(store, address), encrypted_to.sha256).get(encrypted_to.sha256, [])
     await store.admin.publish_certificate(address, value, SMIME_CERTIFICATE)
     for old in before:
         if old not in (value, encrypted_to.der):
             await store.admin.unpublish_certificate(address, old)
+
+
+def smime_value(
+    certificate: ParsedCertificate,
+    key: PrivateKey,
+    chain: tuple[bytes, ...],
+    now: datetime,
+    other: ParsedCertificate | None,
+    *,
+    published: PublishedChain,
+) -> bytes:
+    """A value of userSMIMECertificate, signed by `certificate`; `other` is the one to encrypt to. Raises Failed."""
+    encrypted_to, issuers = other or certificate, _to_publish(chain, published)
+    try:
+        return build_user_smime_certificate(certificate.der, key, issuers, now, encryption_certificate=encrypted_to.der)
+    except CmsError as error:
+        raise Failed(f"userSMIMECertificate cannot be made: {error}") from None
 
 
 def _to_publish(chain: tuple[bytes, ...], published: PublishedChain) -> tuple[bytes, ...]:

@@ -297,7 +297,18 @@ def test_withdrawn_from_both_attributes(shell):
 
 def test_with_ldap_it_is_said_which_directory_this_is(shell):
     use_ldap(shell, "directory")
-    for arguments in (("list",), ("publish", BOB, str(FIXTURES / "bob.der")), ("import", str(FIXTURES / "bob.der"))):
+    for arguments in (("list",), ("import", str(FIXTURES / "bob.der"))):
         result = shell.try_("cert", *arguments)
         assert result.exit_code == 0
         assert "embedded directory only" in result.stderr
+    shell.refused("cert", "publish", BOB, str(FIXTURES / "bob.der"), status=75)  # written in LDAP, which is away
+
+
+def test_what_would_be_published(shell):
+    told = shell("cert", "publish", BOB, str(FIXTURES / "bob.der"), "--key", str(FIXTURES / "bob.pem"), "--dry-run")
+    assert told.startswith("Would publish")
+    assert "userSMIMECertificate" in told
+    assert shell.entry(BOB).user_certificates == ()
+    shell("cert", "publish", BOB, str(FIXTURES / "bob.der"))
+    assert shell("cert", "unpublish", BOB, parse(der("bob")).sha256, "--dry-run").startswith("Would take")
+    assert len(shell.entry(BOB).user_certificates) == 1
