@@ -16,7 +16,7 @@ from eas_server.errors import ConfigError
 
 C = TypeVar("C")
 
-SEED_SECTIONS: Final = frozenset(("users", "people", "groups", "folders", "messages", "certificates"))
+SEED_SECTIONS: Final = frozenset(("users", "people", "groups", "folders", "messages", "certificates", "trust"))
 """What `eas-server seed` reads, and the server does not."""
 INCLUDE: Final = "include"
 

@@ -101,6 +101,7 @@ async def _plan(config: "Config", store: "Store", declared: "SeedFile") -> "list
     from eas_server.cli.seed_certificates import plan_certificates
     from eas_server.cli.seed_messages import plan_mailboxes
     from eas_server.cli.seed_plan import Ground, plan_people
+    from eas_server.cli.seed_trust import plan_trust
 
     ground = Ground(
         store=store,
@@ -112,6 +113,7 @@ async def _plan(config: "Config", store: "Store", declared: "SeedFile") -> "list
     )
     actions = await plan_people(ground)
     actions += await plan_certificates(ground)
+    actions += await plan_trust(ground)
     return [*actions, *await plan_mailboxes(ground, config.lmtp.max_message_bytes)]
 
 

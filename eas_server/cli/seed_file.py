@@ -112,6 +112,15 @@ class SeedCertificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeedTrust:
+    """`[[trust]]`: a file of roots and intermediates that are trusted."""
+
+    file: Path
+    domain: str = ""
+    """The mail domain that it is for; "": all that have none of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
     """The sections of the file that are a seed."""
 
@@ -121,6 +130,7 @@ class Seed:
     folders: tuple[SeedFolder, ...] = ()
     messages: tuple[SeedMessages, ...] = ()
     certificates: tuple[SeedCertificate, ...] = ()
+    trust: tuple[SeedTrust, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

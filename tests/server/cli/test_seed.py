@@ -278,6 +278,22 @@ def test_the_configuration_may_include_the_seed(shell):
     assert "board" in shell("policy", "list")
 
 
+def test_trust_anchors(shell):
+    root = (FIXTURES / "root.der").read_bytes()
+    (shell.folder / "root.cer").write_bytes(root)
+    text = '[[trust]]\nfile = "root.cer"\n[[trust]]\nfile = "root.cer"\ndomain = "Partner.example"\n'
+    (shell.folder / "anchors.toml").write_text(text)
+    assert "trust root.cer for partner.example" in shell("seed", "anchors.toml", "--dry-run")
+    shell("seed", "anchors.toml")
+    for domain in ("", "partner.example"):
+        held = shell.in_store(lambda store, domain=domain: store.trust.collection(domain))
+        assert (held.name, held.roots) == (domain, (root,))
+    assert "trust root.cer" not in shell("seed", "anchors.toml", "--dry-run")
+    (shell.folder / "anchors.toml").write_text('[[trust]]\nfile = "bob.cer"\n')
+    (shell.folder / "bob.cer").write_bytes((FIXTURES / "bob.der").read_bytes())
+    assert "trust[0].file" in shell.try_("seed", "anchors.toml").stderr
+
+
 def test_certificates_from_files(shell):
     files = f'file = "{FIXTURES / "bob.der"}"\nkey = "{FIXTURES / "bob.pem"}"\n'
     (shell.folder / "world.toml").write_text(f'[[certificates]]\naddress = "bob@example.com"\n{files}')
